@@ -1,3 +1,3 @@
-"""Heliograph runs a teleradiology network: it moves studies to where a radiologist is awake, licensed and right."""
+"""Heliograph runs a teleradiology network: studies go where a radiologist is awake, licensed and right."""
 
 __version__ = "0.1.0"
