@@ -1,0 +1,148 @@
+"""Row-level security: who may see which row, decided by the database itself.
+
+The application role owns nothing. Each transaction sets `heliograph.user`, `heliograph.organizations` and `heliograph.kind`; the functions
+below turn them into what the actor may see, evaluated once a query (a subselect in each policy).
+"""
+
+from __future__ import annotations
+
+from alembic import context, op
+
+revision = "0002"
+down_revision = "0001"
+
+FUNCTIONS = """
+create function tenancy.actor_user() returns uuid language sql stable parallel safe as
+$$ select nullif(current_setting('heliograph.user', true), '')::uuid $$;
+
+create function tenancy.actor_is_system() returns boolean language sql stable parallel safe as
+$$ select coalesce(current_setting('heliograph.kind', true), '') = 'system' $$;
+
+create function tenancy.actor_groups() returns uuid[] language sql stable security definer set search_path = pg_catalog as $$
+    select coalesce(array_agg(distinct r.organization_id), '{}')
+    from access.role_assignments r
+    where r.user_id = tenancy.actor_user() and r.role in ('reader', 'coordinator')
+      and r.valid_from <= now() and (r.valid_until is null or r.valid_until > now())
+$$;
+
+create function tenancy.actor_organizations() returns uuid[] language sql stable security definer set search_path = pg_catalog as $$
+    select coalesce(array_agg(distinct o), '{}') from (
+        select unnest(nullif(current_setting('heliograph.organizations', true), '')::uuid[]) as o
+        union all
+        select r.organization_id
+        from access.role_assignments r
+        where r.user_id = tenancy.actor_user() and r.role in ('site_staff', 'coordinator', 'auditor')
+          and r.valid_from <= now() and (r.valid_until is null or r.valid_until > now())
+        union all
+        select g.organization_id
+        from access.role_assignments r
+        join tenancy.grants g on g.grantee_organization_id = r.organization_id and g.purpose = 'coordination'
+        where r.user_id = tenancy.actor_user() and r.role = 'coordinator'
+          and r.valid_from <= now() and (r.valid_until is null or r.valid_until > now())
+          and g.valid_from <= now() and (g.valid_until is null or g.valid_until > now())
+    ) as seen
+$$;
+
+create function worklist.open_reads(readers uuid[]) returns table (reader_id uuid, open bigint)
+language sql stable security definer set search_path = pg_catalog as $$
+    select r.reader_id, count(*) from worklist.reads r
+    where r.reader_id = any(readers) and r.state in ('assigned', 'reading') group by r.reader_id
+$$;
+comment on function worklist.open_reads is
+    'Capacity counts over all of a reader''s groups and clients, so it must count what the asker may not see: a number, nothing else.';
+"""
+
+OWN = "organization_id = any((select tenancy.actor_organizations())::uuid[])"
+GRANTED = (
+    "exists (select 1 from tenancy.grants g where g.patient_id = {patient} "
+    "and g.grantee_organization_id = any((select tenancy.actor_groups())::uuid[]) "
+    "and g.valid_from <= now() and (g.valid_until is null or g.valid_until > now()))"
+)
+PARENT = "exists (select 1 from {parent} p where p.id = {child}.{column})"
+
+POLICIES: dict[str, str] = {
+    "tenancy.grants": f"{OWN} or grantee_organization_id = any((select tenancy.actor_groups())::uuid[])",
+    "patients.patients": f"{OWN} or {GRANTED.format(patient='patients.id')}",
+    "patients.identifiers": f"{OWN} or {GRANTED.format(patient='identifiers.patient_id')}",
+    "sites.messages": OWN,
+    "archive.studies": f"{OWN} or {GRANTED.format(patient='studies.patient_id')}",
+    "archive.series": f"{OWN} or "
+    + PARENT.format(parent="archive.studies", child="series", column="study_id"),
+    "archive.instances": f"{OWN} or "
+    + PARENT.format(parent="archive.studies", child="instances", column="study_id"),
+    "archive.held_objects": OWN,
+    "orders.orders": f"{OWN} or {GRANTED.format(patient='orders.patient_id')}",
+    "orders.requested_procedures": f"{OWN} or "
+    + PARENT.format(parent="orders.orders", child="requested_procedures", column="order_id"),
+    "orders.order_documents": f"{OWN} or "
+    + PARENT.format(parent="orders.orders", child="order_documents", column="order_id"),
+    "orders.order_studies": f"{OWN} or "
+    + PARENT.format(parent="orders.orders", child="order_studies", column="order_id"),
+    "worklist.cases": f"{OWN} or {GRANTED.format(patient='cases.patient_id')}",
+    "worklist.case_procedures": f"{OWN} or "
+    + PARENT.format(parent="worklist.cases", child="case_procedures", column="case_id"),
+    "worklist.case_studies": f"{OWN} or "
+    + PARENT.format(parent="worklist.cases", child="case_studies", column="case_id"),
+    "worklist.case_intervals": f"{OWN} or "
+    + PARENT.format(parent="worklist.cases", child="case_intervals", column="case_id"),
+    "worklist.reads": f"{OWN} or " + PARENT.format(parent="worklist.cases", child="reads", column="case_id"),
+    "worklist.assignments": f"{OWN} or "
+    + PARENT.format(parent="worklist.cases", child="assignments", column="case_id"),
+    "worklist.alarms": f"{OWN} or "
+    + PARENT.format(parent="worklist.cases", child="alarms", column="case_id"),
+    "reading.reports": f"{OWN} or "
+    + PARENT.format(parent="worklist.cases", child="reports", column="case_id"),
+    "reading.drafts": "author_id = (select tenancy.actor_user())",
+    "reading.edit_locks": f"{OWN} or "
+    + PARENT.format(parent="reading.reports", child="edit_locks", column="report_id"),
+    "reading.report_versions": f"{OWN} or "
+    + PARENT.format(parent="worklist.cases", child="report_versions", column="case_id"),
+    "delivery.deliveries": f"{OWN} or "
+    + PARENT.format(parent="worklist.cases", child="deliveries", column="case_id"),
+    "delivery.delivery_attempts": f"{OWN} or "
+    + PARENT.format(parent="delivery.deliveries", child="delivery_attempts", column="delivery_id"),
+}
+
+RECORD = """
+alter table audit.events enable row level security;
+create policy write on audit.events for insert with check (true);
+create policy see on audit.events for select using (
+    organization_id = any((select tenancy.actor_organizations())::uuid[])
+    or actor_id = (select tenancy.actor_user())
+    or (select tenancy.actor_is_system())
+    or (case_id is not null and exists (select 1 from worklist.cases c where c.id = events.case_id))
+);
+create function audit.await_sealing() returns trigger language plpgsql security definer set search_path = pg_catalog as
+$$ begin insert into audit.pending (event_id) values (new.id); return null; end $$;
+create trigger await_sealing after insert on audit.events for each row execute function audit.await_sealing();
+
+create function reading.keep_version() returns trigger language plpgsql as $$
+begin
+    if tg_op = 'DELETE' or row(old.*) is distinct from row(new.*) and (to_jsonb(old) - 'state') is distinct from (to_jsonb(new) - 'state') then
+        raise exception 'a signed report version is immutable' using errcode = 'restrict_violation';
+    end if;
+    return new;
+end $$;
+create trigger keep_version before update or delete on reading.report_versions for each row execute function reading.keep_version();
+"""
+
+
+def upgrade() -> None:
+    app_role = context.config.attributes["app_role"]
+    schemas = ("tenancy", "access", "audit", "sites", "people", "agreements", "patients", "archive", "orders", "rota", "worklist", "reading", "delivery")  # fmt: skip
+    op.execute(FUNCTIONS)
+    for table, using in POLICIES.items():
+        op.execute(f"alter table {table} enable row level security")
+        check = f"{using} or organization_id is null" if table == "sites.messages" else using
+        op.execute(f"create policy tenants on {table} using ({using}) with check ({check})")
+    op.execute(RECORD)
+    for schema in schemas:
+        op.execute(f'grant usage on schema {schema} to "{app_role}"')
+        op.execute(f'grant select, insert, update, delete on all tables in schema {schema} to "{app_role}"')
+        op.execute(
+            f'alter default privileges in schema {schema} grant select, insert, update, delete on tables to "{app_role}"'
+        )
+    op.execute(f'revoke update, delete on audit.events, audit.leaves, audit.tree_heads from "{app_role}"')
+    op.execute(f'revoke update on audit.pending from "{app_role}"')
+    op.execute(f'grant usage on schema public to "{app_role}"')
+    op.execute(f'grant select on public.alembic_version to "{app_role}"')

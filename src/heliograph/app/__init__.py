@@ -1,0 +1,1 @@
+"""Entry points and wiring only: web, worker, command line, demonstration. Nothing imports this package."""

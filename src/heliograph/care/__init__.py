@@ -1,0 +1,1 @@
+"""The work itself, from order to delivered report."""

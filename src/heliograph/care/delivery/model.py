@@ -1,0 +1,64 @@
+"""Tables of delivery."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from heliograph.kit.db.base import Base, Id, Stamp
+
+
+class Delivery(Base):
+    """One version to one destination. Its life cycle is `states.DELIVERY`; only the site's own ACK makes it acknowledged.
+
+    Channels: `hl7` (ORU^R01 to an endpoint), `archive` (Encapsulated PDF in the archive, acknowledged when stored), `page` (the site's
+    own page, acknowledged when a person of the site confirms it).
+    """
+
+    __tablename__ = "deliveries"
+    __table_args__ = (
+        UniqueConstraint("report_version_id", "channel", "endpoint_id", postgresql_nulls_not_distinct=True),
+        CheckConstraint("channel in ('hl7','archive','page')", name="channel"),
+        CheckConstraint("state in ('queued','sent','acknowledged','held','failed')", name="state"),
+        Index("ix_deliveries_due", "next_attempt_at", postgresql_where="state = 'queued'"),
+        Index("ix_deliveries_case", "case_id"),
+        {"schema": "delivery"},
+    )
+
+    id: Mapped[Id]
+    organization_id: Mapped[UUID] = mapped_column(ForeignKey("tenancy.organizations.id"))
+    case_id: Mapped[UUID] = mapped_column(ForeignKey("worklist.cases.id"))
+    report_version_id: Mapped[UUID] = mapped_column(ForeignKey("reading.report_versions.id"))
+    version_number: Mapped[int]
+    channel: Mapped[str]
+    endpoint_id: Mapped[UUID | None] = mapped_column(ForeignKey("sites.endpoints.id"))
+    state: Mapped[str] = mapped_column(server_default="queued")
+    message_control_id: Mapped[str | None]
+    """MSH-10, the same on every retry, so that the receiver can tell a repeat."""
+    attempts: Mapped[int] = mapped_column(server_default="0")
+    next_attempt_at: Mapped[datetime | None]
+    sent_at: Mapped[datetime | None]
+    acknowledged_at: Mapped[datetime | None]
+    acknowledged_by: Mapped[UUID | None]
+    acknowledgement_code: Mapped[str | None]
+    last_error: Mapped[str | None]
+    hold_reason: Mapped[str | None]
+    created_at: Mapped[Stamp]
+
+
+class DeliveryAttempt(Base):
+    """One try, and how it went."""
+
+    __tablename__ = "delivery_attempts"
+    __table_args__ = (Index("ix_delivery_attempts_delivery", "delivery_id", "at"), {"schema": "delivery"})
+
+    id: Mapped[Id]
+    organization_id: Mapped[UUID] = mapped_column(ForeignKey("tenancy.organizations.id"))
+    delivery_id: Mapped[UUID] = mapped_column(ForeignKey("delivery.deliveries.id"))
+    at: Mapped[Stamp]
+    outcome: Mapped[str]
+    """acknowledged, refused_AE, refused_AR, no_answer, not_connected, wrong_acknowledgement, stored."""
+    detail: Mapped[str | None]

@@ -1,0 +1,4 @@
+"""Who is on when.
+
+Owns: shifts.
+"""

@@ -1,0 +1,1 @@
+"""Who may do what, and the proof of what was done. Knows organisations and users, not studies or reports."""

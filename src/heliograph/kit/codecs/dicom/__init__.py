@@ -1,0 +1,45 @@
+"""DICOM bytes <-> values: file meta information, headers, the JSON model, frame tables. No network, no rows."""
+
+from heliograph.kit.codecs.dicom.errors import (
+    BadIdentity,
+    Bomb,
+    DicomError,
+    FrameMissing,
+    NotDicom,
+    TooDeep,
+    Truncated,
+)
+from heliograph.kit.codecs.dicom.frames import FrameTable, frame_table, read_frame
+from heliograph.kit.codecs.dicom.header import Header, locate_data_set, read_header
+from heliograph.kit.codecs.dicom.inflate import inflate
+from heliograph.kit.codecs.dicom.model import dicom_json
+from heliograph.kit.codecs.dicom.part10 import FileMeta, part10_header, read_file_meta, valid_uid
+from heliograph.kit.codecs.dicom.source import Source, opened
+from heliograph.kit.codecs.dicom.text import CharacterSet, PersonName, person_name
+
+__all__ = [
+    "BadIdentity",
+    "Bomb",
+    "CharacterSet",
+    "DicomError",
+    "FileMeta",
+    "FrameMissing",
+    "FrameTable",
+    "Header",
+    "NotDicom",
+    "PersonName",
+    "Source",
+    "TooDeep",
+    "Truncated",
+    "dicom_json",
+    "frame_table",
+    "inflate",
+    "locate_data_set",
+    "opened",
+    "part10_header",
+    "person_name",
+    "read_file_meta",
+    "read_frame",
+    "read_header",
+    "valid_uid",
+]

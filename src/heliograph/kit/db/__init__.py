@@ -1,0 +1,1 @@
+"""The database: declarative base, sessions that know their actor, and the embedded PostgreSQL."""

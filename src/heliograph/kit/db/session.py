@@ -1,0 +1,70 @@
+"""Sessions whose every transaction tells PostgreSQL who acts, so that row-level security can decide."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.orm import Session, SessionTransaction, sessionmaker
+
+from heliograph.kit.actor import Actor
+
+_SET_ACTOR = text(
+    "select set_config('heliograph.user', :user, true), set_config('heliograph.kind', :kind, true), "
+    "set_config('heliograph.organizations', :organizations, true), "
+    "set_config('heliograph.session', :session, true)"
+)
+
+
+def make_engine(url: str, *, pool: int = 10, application_name: str = "heliograph") -> Engine:
+    """An engine for the application role. Statements time out after 60 s; idle transactions after 120 s."""
+    return create_engine(
+        url,
+        pool_size=pool,
+        max_overflow=0,
+        pool_pre_ping=True,
+        pool_timeout=30,
+        connect_args={
+            "application_name": application_name,
+            "options": "-c statement_timeout=60000 -c idle_in_transaction_session_timeout=120000 -c timezone=UTC",
+        },
+    )
+
+
+class ActorSession(Session):
+    """A session bound to one actor. Without one the database shows no patient data at all."""
+
+    def __init__(self, *args: Any, actor: Actor, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.actor = actor
+
+
+def make_sessions(engine: Engine) -> sessionmaker[ActorSession]:
+    """Sessions on `engine`; call with `actor=`."""
+    return sessionmaker(engine, class_=ActorSession, expire_on_commit=False, autoflush=True)
+
+
+@event.listens_for(ActorSession, "after_begin")
+def _set_actor(session: ActorSession, _transaction: SessionTransaction, connection: Connection) -> None:
+    actor = session.actor
+    connection.execute(
+        _SET_ACTOR,
+        {
+            "user": str(actor.id) if actor.kind == "user" and actor.id else "",
+            "kind": actor.kind,
+            "organizations": "{" + ",".join(str(o) for o in actor.organizations) + "}",
+            "session": str(actor.session_id) if actor.session_id else "",
+        },
+    )
+
+
+@contextmanager
+def reading(sessions: sessionmaker[ActorSession], actor: Actor) -> Iterator[ActorSession]:
+    """A read-only transaction as `actor`: always rolled back."""
+    with sessions(actor=actor) as session:
+        try:
+            yield session
+        finally:
+            session.rollback()

@@ -1,0 +1,1 @@
+"""What is known and kept: sites, people, agreements, patients, images."""

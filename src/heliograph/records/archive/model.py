@@ -1,0 +1,143 @@
+"""Tables of the archive. Natural keys begin with the organisation: equal UIDs in two organisations are unrelated."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, Text, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from heliograph.kit.db.base import Base, Id, Stamp
+
+
+class Study(Base):
+    """A study of one organisation, as its images describe it. `patient_id` is null when the images carry no identifier."""
+
+    __tablename__ = "studies"
+    __table_args__ = (
+        UniqueConstraint("organization_id", "study_instance_uid"),
+        Index("ix_studies_patient", "patient_id"),
+        Index("ix_studies_accession", "organization_id", "accession_number"),
+        Index("ix_studies_received", "organization_id", "last_received_at"),
+        Index("ix_studies_incomplete", "last_received_at", postgresql_where="completed_at is null"),
+        {"schema": "archive"},
+    )
+
+    id: Mapped[Id]
+    organization_id: Mapped[UUID] = mapped_column(ForeignKey("tenancy.organizations.id"))
+    facility_id: Mapped[UUID] = mapped_column(ForeignKey("sites.facilities.id"))
+    patient_id: Mapped[UUID | None] = mapped_column(ForeignKey("patients.patients.id"))
+    study_instance_uid: Mapped[str] = mapped_column(Text(collation="C"))
+    accession_number: Mapped[str | None] = mapped_column(Text(collation="C"))
+    accession_issuer: Mapped[str | None]
+    dicom_patient_id: Mapped[str | None]
+    dicom_patient_issuer: Mapped[str | None]
+    dicom_patient_name: Mapped[str | None]
+    """As in the images, decoded, groups separated by `=`: shown beside the patient's name where they differ."""
+    dicom_birth_date: Mapped[date | None]
+    dicom_sex: Mapped[str | None]
+    study_id: Mapped[str | None]
+    study_date: Mapped[date | None]
+    study_time: Mapped[str | None]
+    timezone_offset: Mapped[str | None]
+    study_description: Mapped[str | None]
+    referring_physician: Mapped[str | None]
+    body_part: Mapped[str | None]
+    modalities: Mapped[list[str]] = mapped_column(server_default="{}")
+    number_of_series: Mapped[int] = mapped_column(server_default="0")
+    number_of_instances: Mapped[int] = mapped_column(server_default="0")
+    """Instances that came from outside; what we make ourselves never counts."""
+    expected_instances: Mapped[int | None]
+    first_received_at: Mapped[datetime]
+    last_received_at: Mapped[datetime]
+    completed_at: Mapped[datetime | None]
+    completed_by: Mapped[str | None]
+    """quiet, technologist, count."""
+    match_state: Mapped[str] = mapped_column(server_default="unmatched")
+    """unmatched, matched, held, not_needed (an images-only facility)."""
+    match_reason: Mapped[str | None]
+    """Why it waits, in words without patient data."""
+
+
+class Series(Base):
+    """A series. Its metadata document (DICOM JSON of all instances) is made once after each indexed batch."""
+
+    __tablename__ = "series"
+    __table_args__ = (UniqueConstraint("study_id", "series_instance_uid"), {"schema": "archive"})
+
+    id: Mapped[Id]
+    organization_id: Mapped[UUID] = mapped_column(ForeignKey("tenancy.organizations.id"))
+    study_id: Mapped[UUID] = mapped_column(ForeignKey("archive.studies.id"))
+    series_instance_uid: Mapped[str] = mapped_column(Text(collation="C"))
+    modality: Mapped[str | None]
+    series_number: Mapped[int | None]
+    series_description: Mapped[str | None]
+    body_part: Mapped[str | None]
+    laterality: Mapped[str | None]
+    number_of_instances: Mapped[int] = mapped_column(server_default="0")
+    metadata_key: Mapped[str | None]
+    """Object key of the gzip-compressed metadata document, null until made."""
+    metadata_instances: Mapped[int] = mapped_column(server_default="0")
+    """How many instances that document covers; a mismatch makes it anew."""
+
+
+class Instance(Base):
+    """An instance. Its place is (object key, offset, length); frames are found by the frame table."""
+
+    __tablename__ = "instances"
+    __table_args__ = (
+        UniqueConstraint("organization_id", "sop_instance_uid"),
+        Index("ix_instances_series", "series_id"),
+        {"schema": "archive"},
+    )
+
+    id: Mapped[Id]
+    organization_id: Mapped[UUID] = mapped_column(ForeignKey("tenancy.organizations.id"))
+    study_id: Mapped[UUID] = mapped_column(ForeignKey("archive.studies.id"))
+    series_id: Mapped[UUID] = mapped_column(ForeignKey("archive.series.id"))
+    sop_instance_uid: Mapped[str] = mapped_column(Text(collation="C"))
+    sop_class_uid: Mapped[str]
+    transfer_syntax_uid: Mapped[str]
+    instance_number: Mapped[int | None]
+    rows: Mapped[int | None]
+    columns: Mapped[int | None]
+    bits_allocated: Mapped[int | None]
+    number_of_frames: Mapped[int] = mapped_column(server_default="0")
+    object_key: Mapped[str]
+    object_offset: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    object_length: Mapped[int] = mapped_column(BigInteger)
+    """Length in bytes of the whole Part 10 file from `object_offset`."""
+    dataset_offset: Mapped[int]
+    """Where, in the file, the data set as it came on the wire begins."""
+    sha256: Mapped[bytes] = mapped_column(LargeBinary)
+    """Of the data set's bytes."""
+    frame_table: Mapped[bytes | None] = mapped_column(LargeBinary)
+    header: Mapped[dict[str, Any]]
+    """The DICOM JSON model without bulk data."""
+    is_made_here: Mapped[bool] = mapped_column(server_default="false")
+    received_at: Mapped[datetime]
+    caller_id: Mapped[UUID | None]
+
+
+class HeldObject(Base):
+    """A received object that can't be filed as it is: kept, visible, retryable."""
+
+    __tablename__ = "held_objects"
+    __table_args__ = (Index("ix_held_objects_organization", "organization_id", "received_at"), {"schema": "archive"})
+
+    id: Mapped[Id]
+    organization_id: Mapped[UUID] = mapped_column(ForeignKey("tenancy.organizations.id"))
+    facility_id: Mapped[UUID | None]
+    caller_id: Mapped[UUID | None]
+    sop_instance_uid: Mapped[str | None]
+    study_instance_uid: Mapped[str | None]
+    object_key: Mapped[str]
+    object_length: Mapped[int] = mapped_column(BigInteger)
+    sha256: Mapped[bytes] = mapped_column(LargeBinary)
+    reason: Mapped[str]
+    """different_content, bad_identity, unreadable."""
+    detail: Mapped[str]
+    received_at: Mapped[Stamp]
+    resolved_at: Mapped[datetime | None]

@@ -1,0 +1,4 @@
+"""Patients of one organisation, found by identifier and assigning authority; never by name.
+
+Owns: patients, identifiers.
+"""

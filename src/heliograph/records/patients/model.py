@@ -1,0 +1,48 @@
+"""Tables of patients."""
+
+from __future__ import annotations
+
+from datetime import date
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, Index, Text, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from heliograph.kit.db.base import Base, Id, Stamp
+
+
+class Patient(Base):
+    """A patient of one organisation. The same human elsewhere is another row."""
+
+    __tablename__ = "patients"
+    __table_args__ = (Index("ix_patients_name", "organization_id", "name_key"), {"schema": "patients"})
+
+    id: Mapped[Id]
+    organization_id: Mapped[UUID] = mapped_column(ForeignKey("tenancy.organizations.id"))
+    family_name: Mapped[str] = mapped_column(server_default="")
+    given_name: Mapped[str] = mapped_column(server_default="")
+    name_key: Mapped[str] = mapped_column(Text(collation="C"), server_default="")
+    """Normalised for prefix search by >= and <, since LIKE can't use an index under row-level security."""
+    birth_date: Mapped[date | None]
+    sex: Mapped[str | None]
+    """M, F, O or null (DICOM PatientSex)."""
+    created_at: Mapped[Stamp]
+    updated_at: Mapped[Stamp]
+
+
+class Identifier(Base):
+    """(organisation, assigning authority, value) names exactly one patient."""
+
+    __tablename__ = "identifiers"
+    __table_args__ = (
+        UniqueConstraint("organization_id", "authority", "value"),
+        Index("ix_identifiers_patient", "patient_id"),
+        {"schema": "patients"},
+    )
+
+    id: Mapped[Id]
+    organization_id: Mapped[UUID] = mapped_column(ForeignKey("tenancy.organizations.id"))
+    patient_id: Mapped[UUID] = mapped_column(ForeignKey("patients.patients.id"))
+    authority: Mapped[str] = mapped_column(Text(collation="C"))
+    value: Mapped[str] = mapped_column(Text(collation="C"))
+    type: Mapped[str] = mapped_column(server_default="MR")

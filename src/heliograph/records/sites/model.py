@@ -1,0 +1,115 @@
+"""Tables of sites."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from heliograph.kit.db.base import Base, Id, Stamp
+
+
+class Facility(Base):
+    """A place where images are made. Its jurisdiction decides licences; its zone shows times."""
+
+    __tablename__ = "facilities"
+    __table_args__ = (UniqueConstraint("organization_id", "code"), {"schema": "sites"})
+
+    id: Mapped[Id]
+    organization_id: Mapped[UUID] = mapped_column(ForeignKey("tenancy.organizations.id"))
+    code: Mapped[str]
+    name: Mapped[str]
+    short_name: Mapped[str]
+    jurisdiction: Mapped[str]
+    """ISO 3166 code, with subdivision where licences are granted by it: NO, US-TX, KE."""
+    time_zone: Mapped[str]
+    report_languages: Mapped[list[str]]
+    patient_id_authority: Mapped[str]
+    """Assigning authority of patient identifiers that come without one."""
+    accession_issuer: Mapped[str]
+    phone: Mapped[str | None]
+    quiet_seconds: Mapped[int | None]
+    is_images_only: Mapped[bool] = mapped_column(server_default="false")
+    """No orders come from here: a complete study makes its own case."""
+    is_active: Mapped[bool] = mapped_column(server_default="true")
+    created_at: Mapped[Stamp]
+
+
+class Caller(Base):
+    """A DICOM application entity known to us: (called AE, calling AE, address). Two sites may both be called "CT1"."""
+
+    __tablename__ = "callers"
+    __table_args__ = (
+        UniqueConstraint("called_ae", "calling_ae", "address", postgresql_nulls_not_distinct=True),
+        {"schema": "sites"},
+    )
+
+    id: Mapped[Id]
+    organization_id: Mapped[UUID] = mapped_column(ForeignKey("tenancy.organizations.id"))
+    facility_id: Mapped[UUID] = mapped_column(ForeignKey("sites.facilities.id"))
+    called_ae: Mapped[str]
+    calling_ae: Mapped[str]
+    address: Mapped[str | None]
+    """An IP address or network (CIDR); null means any."""
+    description: Mapped[str | None]
+    is_active: Mapped[bool] = mapped_column(server_default="true")
+    created_at: Mapped[Stamp]
+
+
+class Endpoint(Base):
+    """An HL7 feed from a site (`hl7_in`) or a destination of reports (`hl7_out`).
+
+    For `hl7_in`, sending_application and sending_facility (MSH-3, MSH-4) and optionally address tell who sends. For `hl7_out`, host and
+    port are dialled and the two names are the receiver's (MSH-5, MSH-6).
+    """
+
+    __tablename__ = "endpoints"
+    __table_args__ = (CheckConstraint("kind in ('hl7_in','hl7_out')", name="kind"), Index("ix_endpoints_facility", "facility_id", "kind"), {"schema": "sites"})
+
+    id: Mapped[Id]
+    organization_id: Mapped[UUID] = mapped_column(ForeignKey("tenancy.organizations.id"))
+    facility_id: Mapped[UUID] = mapped_column(ForeignKey("sites.facilities.id"))
+    kind: Mapped[str]
+    name: Mapped[str]
+    host: Mapped[str | None]
+    port: Mapped[int | None]
+    application: Mapped[str]
+    facility_name: Mapped[str]
+    charset: Mapped[str] = mapped_column(server_default="UNICODE UTF-8")
+    is_active: Mapped[bool] = mapped_column(server_default="true")
+    created_at: Mapped[Stamp]
+
+
+class Message(Base):
+    """An HL7 message, in or out, with its fate. `payload` is exactly what was on the wire. Patient data: row-level security applies."""
+
+    __tablename__ = "messages"
+    __table_args__ = (
+        Index("ix_messages_organization", "organization_id", "received_at"),
+        Index("ix_messages_control", "endpoint_id", "control_id"),
+        {"schema": "sites"},
+    )
+
+    id: Mapped[Id]
+    organization_id: Mapped[UUID | None] = mapped_column(ForeignKey("tenancy.organizations.id"))
+    endpoint_id: Mapped[UUID | None] = mapped_column(ForeignKey("sites.endpoints.id"))
+    direction: Mapped[str]
+    received_at: Mapped[Stamp]
+    peer: Mapped[str | None]
+    control_id: Mapped[str | None]
+    message_type: Mapped[str | None]
+    payload: Mapped[bytes] = mapped_column(LargeBinary)
+    payload_sha256: Mapped[bytes] = mapped_column(LargeBinary)
+    answer: Mapped[bytes | None] = mapped_column(LargeBinary)
+    acknowledgement: Mapped[str | None]
+    fate: Mapped[str]
+    """processed, duplicate, rejected, sent, no_answer."""
+    fault: Mapped[str | None]
+    """What is wrong and where, without patient data."""
+    order_id: Mapped[UUID | None]
+    delivery_id: Mapped[UUID | None]
+    settings: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
+    answered_at: Mapped[datetime | None]
