@@ -23,8 +23,7 @@ ITEM, ITEM_END, SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 
 # VRs with a 16-bit length (PS3.5 Table 7.1-2); all others, also those yet to be invented, have 32 bits.
 _SHORT = frozenset(
-    b.encode()
-    for b in "AE AS AT CS DA DS DT FL FD IS LO LT PN SH SL SS ST TM UI UL US".split()
+    b.encode() for b in "AE AS AT CS DA DS DT FL FD IS LO LT PN SH SL SS ST TM UI UL US".split()
 )
 _KNOWN_LONG = frozenset(b.encode() for b in "OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
 _NAMES = {vr: vr.decode() for vr in _SHORT | _KNOWN_LONG}
@@ -173,9 +172,7 @@ def _item_head(data: memoryview, at: int, end: int, encoding: Encoding) -> tuple
     return group << 16 | number, length
 
 
-def _skip_items(
-    data: memoryview, at: int, end: int, encoding: Encoding, depth: int
-) -> tuple[int, Encoding]:
+def _skip_items(data: memoryview, at: int, end: int, encoding: Encoding, depth: int) -> tuple[int, Encoding]:
     """Where the sequence delimiter is. A UN of undefined length may, against the rule, be explicit."""
     if depth > MAX_DEPTH:
         raise TooDeep("sequences are nested too deeply")
@@ -206,9 +203,7 @@ def _skip_fragments(data: memoryview, at: int, end: int, encoding: Encoding) -> 
     return at
 
 
-def fragments(
-    data: memoryview, at: int, end: int, encoding: Encoding
-) -> Iterator[tuple[int, int]]:
+def fragments(data: memoryview, at: int, end: int, encoding: Encoding) -> Iterator[tuple[int, int]]:
     """Each fragment of encapsulated pixel data (PS3.5 A.4), the offset table first.
 
     Gives (offset, length) of each value and, last, (offset of the sequence delimiter, -1).
