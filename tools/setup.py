@@ -136,17 +136,8 @@ def ensure_packages(*, for_tests: bool) -> bool:
     inputs = [Path("pyproject.toml"), Path("hatch_build.py"), Path("src/heliograph/__init__.py")]
     stamp = Stamp(VENV / "heliograph-project.stamp", digest(inputs, *facts), VENV / "bin" / "heliograph")
     if not stamp.current():
-        command = [
-            VENV_PYTHON,
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--no-input",
-            "--disable-pip-version-check",
-        ]
-        command += ["--no-deps", "--no-build-isolation", "--editable", "."]
-        step("installing heliograph itself", lambda: run(command))
+        options = ("--no-deps", "--no-build-isolation", "--editable", ".")
+        step("installing heliograph itself", partial(pip_install, *options))
         stamp.write()
         changed = True
     return changed
