@@ -1,6 +1,6 @@
-"""MLLP: HL7 messages framed on a TCP stream (HL7 v2 implementation guide, appendix C; Transport Specification: MLLP release 1).
+"""MLLP listener and sender: HL7 messages framed on TCP (HL7 Transport Specification: MLLP, release 1).
 
-A frame is 0B, the payload, 1C 0D. This file knows bytes and sockets only: what a payload means, and what the answer says, is the
+This file knows bytes and sockets only: what a payload means, and what the answer says, is the
 handler's business. Nothing here logs or repeats a payload.
 """
 
@@ -16,11 +16,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from heliograph.kit.errors import HeliographError, Unavailable
+from heliograph.kit.errors import Unavailable
+from heliograph.kit.net.mllp_framing import BadFrame, FrameReader, frame
 
-START = b"\x0b"
-END = b"\x1c"
-CARRIAGE_RETURN = b"\r"
+__all__ = [
+    "BadFrame",
+    "ConnectFailed",
+    "ConnectionLost",
+    "MllpListener",
+    "NoAnswer",
+    "Notice",
+    "Peer",
+    "send",
+]
 
 DEFAULT_MAX_BYTES = 32 * 1024 * 1024
 CLOSING_CR_WAIT = 0.3
@@ -29,18 +37,12 @@ CLOSING_CR_WAIT = 0.3
 _log = logging.getLogger(__name__)
 
 
-class BadFrame(HeliographError):
-    """The peer sent something that is no MLLP frame, or one that is too large."""
-
-    status = 502
-
-
 class ConnectFailed(Unavailable):
     """The receiving system can't be reached: no connection, or the TLS handshake failed."""
 
 
 class NoAnswer(Unavailable):
-    """The receiving system took the connection and did not answer in time; it may or may not have the message."""
+    """The receiving system did not answer in time; it may or may not have the message."""
 
 
 class ConnectionLost(Unavailable):
@@ -49,7 +51,7 @@ class ConnectionLost(Unavailable):
 
 @dataclass(frozen=True)
 class Peer:
-    """The other side of a connection; `certificate` is its TLS client certificate in DER, when it showed one."""
+    """The other side of a connection; `certificate` is its TLS client certificate in DER, if it showed one."""
 
     address: str
     port: int
@@ -67,94 +69,6 @@ class Notice(StrEnum):
     TLS_FAILED = "tls_failed"
 
 
-def frame(payload: bytes) -> bytes:
-    """One payload in its frame.
-
-    Raises:
-        BadFrame: the payload holds 1C, which would end the frame early.
-    """
-    if END in payload:
-        raise BadFrame("The message holds the byte 1C, which ends an MLLP frame; it can't be sent.")
-    return START + payload + END + CARRIAGE_RETURN
-
-
-class FrameReader:
-    """Cuts a byte stream into payloads, however the stream is split into reads.
-
-    - Bytes outside frames (NUL, LF, log text) are dropped.
-    - 1C ends a frame when CR, LF or the next 0B follows; any other byte makes it content, because a message cut short would be
-      acknowledged as if it were whole. A 1C that is the last byte so far is `pending`; `flush` takes it as the end.
-    - 0B inside a frame is content (word processors write it as a line break), unless MSH, FHS or BHS follows: then the sender
-      began again and the unfinished message is dropped, unanswered.
-    """
-
-    def __init__(self, max_bytes: int) -> None:
-        self.oversize = False
-        self._max_bytes = max_bytes
-        self._buffer = bytearray()
-        self._inside = False
-        self._scanned = 0
-
-    @property
-    def inside(self) -> bool:
-        """A frame has begun and not ended."""
-        return self._inside
-
-    @property
-    def pending(self) -> bool:
-        """The last byte so far is 1C: the frame is whole but for its CR."""
-        return self._inside and self._buffer.endswith(END)
-
-    def feed(self, data: bytes) -> list[bytes]:
-        """The payloads that `data` completes, in order. Nothing more comes once `oversize` is set."""
-        payloads: list[bytes] = []
-        if not self.oversize:
-            self._buffer += data
-            while (payload := self._next()) is not None:
-                payloads.append(payload)
-        return payloads
-
-    def flush(self) -> bytes | None:
-        """The payload whose closing CR never came, if there is one."""
-        return self._take(len(self._buffer) - 1, len(self._buffer)) if self.pending else None
-
-    def _next(self) -> bytes | None:
-        buffer = self._buffer
-        if not self._inside:
-            begin = buffer.find(START)
-            if begin < 0:
-                buffer.clear()
-                return None
-            del buffer[: begin + 1]
-            self._inside, self._scanned = True, 0
-        while (end := buffer.find(END, self._scanned)) >= 0:
-            if end > self._max_bytes:
-                break
-            following = buffer[end + 1 : end + 2]
-            if not following:
-                self._scanned = end
-                return None
-            if following in (CARRIAGE_RETURN, b"\n"):
-                return self._take(end, end + 2)
-            if following == START:
-                return self._take(end, end + 1)
-            self._scanned = end + 1
-        else:
-            self._scanned = len(buffer)
-        if len(buffer) > self._max_bytes:
-            self.oversize = True
-            buffer.clear()
-            self._inside = False
-        return None
-
-    def _take(self, end: int, consumed: int) -> bytes:
-        payload = bytes(self._buffer[:end])
-        del self._buffer[:consumed]
-        self._inside, self._scanned = False, 0
-        restart = max(payload.rfind(START + name) for name in (b"MSH", b"FHS", b"BHS"))
-        return payload[restart + 1 :]
-
-
 Handler = Callable[[bytes, Peer], bytes | None]
 """payload, peer -> the answer's payload; None when no answer is due (HL7 v2.5.1 2.9.2, MSH-15 `NE`)."""
 
@@ -163,11 +77,13 @@ class MllpListener:
     """Serves MLLP on one address, one thread per connection, one message at a time per connection.
 
     Args:
-        handler: called for each payload; its answer is framed and sent before the next payload is handled. If it raises,
-            `on_error` is told and the connection is closed without an answer, so that the sender sends again.
+        handler: called for each payload; its answer is framed and sent before the next payload is handled. If
+            it raises, `on_error` is told and the connection is closed without an answer, so that the sender
+            sends again.
         max_message_bytes: a larger message closes the connection after `Notice.OVERSIZE`.
         idle_timeout: seconds a connection may be silent between messages.
-        message_timeout: seconds from the first byte of a frame to its last, for the TLS handshake, and for taking our answer.
+        message_timeout: seconds from the first byte of a frame to its last, for the TLS handshake, and for
+            taking our answer.
         max_connections: one more is closed at once, with `Notice.REFUSED`.
     """
 
@@ -211,11 +127,14 @@ class MllpListener:
         self._server = socket.create_server((self.host, self.port), family=family, backlog=128)
         self.port = self._server.getsockname()[1]
         self._stopping.clear()
-        self._acceptor = threading.Thread(target=self._accept, args=(self._server,), name="mllp-accept", daemon=True)
+        self._acceptor = threading.Thread(
+            target=self._accept, args=(self._server,), name="mllp-accept", daemon=True
+        )
         self._acceptor.start()
 
     def stop(self, grace: float = 10.0) -> None:
-        """Accept nothing more, let the messages in hand be answered for `grace` seconds, then close every connection."""
+        """Accept nothing more, let the messages in hand be answered for `grace` seconds, then close every
+        connection."""
         self._stopping.set()
         if self._server is not None:
             # On Linux closing alone does not wake a blocked accept; shutdown does.
@@ -245,7 +164,9 @@ class MllpListener:
                 self._stopping.wait(0.05)
                 continue
             peer = Peer(address[0], address[1])
-            thread = threading.Thread(target=self._serve, args=(connection, peer), name="mllp-peer", daemon=True)
+            thread = threading.Thread(
+                target=self._serve, args=(connection, peer), name="mllp-peer", daemon=True
+            )
             with self._lock:
                 full = len(self._connections) >= self._max_connections
                 if not full:
@@ -261,9 +182,8 @@ class MllpListener:
             connection.settimeout(self._message_timeout)
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             if self._ssl_context is not None:
-                connection = self._secure(connection, self._ssl_context)
-                certificate = connection.getpeercert(True) if isinstance(connection, ssl.SSLSocket) else None
-                peer = Peer(peer.address, peer.port, certificate)
+                connection = secured = self._secure(connection, self._ssl_context)
+                peer = Peer(peer.address, peer.port, secured.getpeercert(binary_form=True))
             notice = self._converse(connection, peer)
             if notice is not None:
                 self._on_notice(notice, peer)
@@ -284,8 +204,12 @@ class MllpListener:
         secured = context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
         with self._lock:
             self._connections[threading.current_thread()] = secured
-        secured.settimeout(self._message_timeout)
-        secured.do_handshake()
+        try:
+            secured.settimeout(self._message_timeout)
+            secured.do_handshake()
+        except OSError:
+            secured.close()
+            raise
         return secured
 
     def _converse(self, connection: socket.socket, peer: Peer) -> Notice | None:
@@ -312,7 +236,8 @@ class MllpListener:
                 return Notice.OVERSIZE
             if data == b"":
                 return Notice.CUT_SHORT if reader.inside else None
-            # The clock of a message runs from its first byte, so that a byte now and then does not keep it alive.
+            # The clock of a message runs from its first byte, so that a byte now and then does not keep it
+            # alive.
             if payloads or (reader.inside and not was_inside):
                 began = time.monotonic()
         return None
@@ -337,8 +262,8 @@ def send(
 ) -> bytes:
     """Send one payload on a connection of its own and return the payload of the answer.
 
-    The caller checks that the answer is for this message (MSA-2); a connection per message keeps a late answer to an earlier one
-    away from this one.
+    The caller checks that the answer is for this message (MSA-2); a connection per message keeps a late
+    answer to an earlier one away from this one.
 
     Args:
         timeout: seconds for sending and for the whole answer.
@@ -404,14 +329,17 @@ def _as_list(payload: bytes | None) -> list[bytes]:
 
 
 def _shut(connection: socket.socket, how: int) -> None:
-    # SSLSocket.shutdown drops the TLS layer while another thread may still write; the plain one only wakes the reader.
+    # SSLSocket.shutdown drops the TLS layer while another thread may still write; the plain one only wakes
+    # the reader.
     with contextlib.suppress(OSError):
         socket.socket.shutdown(connection, how)
 
 
 def _log_error(error: Exception, peer: Peer) -> None:
     # The type only: the text of an error may hold a piece of the message.
-    _log.error("MLLP handler failed for %s with %s; closed without an answer", peer.address, type(error).__name__)
+    _log.error(
+        "MLLP handler failed for %s with %s; closed without an answer", peer.address, type(error).__name__
+    )
 
 
 def _log_notice(notice: Notice, peer: Peer) -> None:

@@ -1,7 +1,7 @@
 """Character sets of HL7 v2 (MSH-18, table 0211; HL7 v2.5.1 2.15.9.18).
 
-The whole payload is decoded before anything is split: in ISO 2022 and in GB 18030 and Big5 text, bytes of ordinary characters are
-the same as the delimiters.
+The whole payload is decoded before anything is split: in ISO 2022 and in GB 18030 and Big5 text, bytes of
+ordinary characters are the same as the delimiters.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from heliograph.kit.codecs.hl7.errors import NotHl7, Unencodable, UnknownCharset
 ISO_2022_JP = "iso2022_jp_ext"
 _JAPANESE = {"ISOIR13", "ISOIR14", "ISOIR87", "ISOIR159"}
 
-# Table 0211 and the spellings seen instead of it, without spaces, hyphens and underscores -> Python codec. Each is a superset of
-# ASCII. The Windows forms of Big5 and KS X 1001 are what systems in practice send under these names.
+# Table 0211 and the spellings seen instead of it, without spaces, hyphens and underscores -> Python codec.
+# Each is a superset of ASCII. The Windows forms of Big5 and KS X 1001 are what systems in practice send under
+# these names.
 _CODECS = {
     "ASCII": "ascii",
     "USASCII": "ascii",
@@ -51,8 +52,8 @@ _CODECS = {
 class Decoded:
     """A payload as text.
 
-    `codec` is the Python codec that was used; `damaged` says that bytes could not be read and stand as U+FFFD; `known` is False
-    when MSH-18 names a set that we don't know, so that the default was used.
+    `codec` is the Python codec that was used; `damaged` says that bytes could not be read and stand as
+    U+FFFD; `known` is False when MSH-18 names a set that we don't know, so that the default was used.
     """
 
     text: str
@@ -74,7 +75,8 @@ def codec_of(name: str) -> str:
 
 
 def codec_of_declaration(declared: list[str], default: str) -> tuple[str, bool]:
-    """The codec for the repetitions of MSH-18, and whether all of them are known. Empty and ASCII mean the feed's default."""
+    """The codec for the repetitions of MSH-18, and whether all of them are known. Empty and ASCII mean the
+    feed's default."""
     codecs: list[str] = []
     known = True
     for name in declared:
@@ -88,7 +90,9 @@ def codec_of_declaration(declared: list[str], default: str) -> tuple[str, bool]:
     return chosen or codec_of(default), known
 
 
-def read(payload: bytes, default_charset: str, *, override: str | None = None, utf8_first: bool = False) -> Decoded:
+def read(
+    payload: bytes, default_charset: str, *, override: str | None = None, utf8_first: bool = False
+) -> Decoded:
     """Decode a payload by its MSH-18.
 
     Args:
@@ -98,9 +102,10 @@ def read(payload: bytes, default_charset: str, *, override: str | None = None, u
 
     Raises:
         NotHl7: no MSH, FHS or BHS at the beginning.
-        UnknownCharset: `default_charset` or `override` is unknown; an unknown MSH-18 falls back to the default instead.
+        UnknownCharset: `default_charset` or `override` is unknown; an unknown MSH-18 falls back to the
+            default instead.
     """
-    payload = payload.removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n \t\x00")
+    payload = trimmed(payload)
     known = True
     if override:
         codec = codec_of(override)
@@ -123,6 +128,11 @@ def read(payload: bytes, default_charset: str, *, override: str | None = None, u
 def decode(payload: bytes, default_charset: str) -> str:
     """The payload as text; unreadable bytes become U+FFFD (`read` also says whether there were any)."""
     return read(payload, default_charset).text
+
+
+def trimmed(payload: bytes) -> bytes:
+    """The payload without a byte order mark and blanks before its first segment."""
+    return payload.removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n \t\x00")
 
 
 def declared_charsets(payload: bytes) -> list[str]:
@@ -156,7 +166,7 @@ def encode(text: str, declared: str) -> bytes:
         UnknownCharset
         Unencodable: says how many characters do not fit, never which.
     """
-    codec = codec_of_declaration_strict(declared)
+    codec = _codec_to_write(declared)
     try:
         return text.encode(codec)
     except UnicodeEncodeError as error:
@@ -164,7 +174,7 @@ def encode(text: str, declared: str) -> bytes:
         raise Unencodable(f"{count} characters do not fit into the character set {declared!r}.") from error
 
 
-def codec_of_declaration_strict(declared: str) -> str:
+def _codec_to_write(declared: str) -> str:
     """The codec of an MSH-18 value that we write; every name must be known."""
     codec, known = codec_of_declaration(declared.split("~"), "ASCII")
     if not known:
@@ -186,8 +196,8 @@ _SHIFT = re.compile(rb"(\x1b(?:\([BJIH]|\$[@B]|\$\([@BD])|[\r\n])")
 def _decode_iso_2022_jp(payload: bytes) -> str:
     """ISO 2022 with JIS X 0201, 0208 and 0212 (ISO IR 6, 14, 13, 87, 159).
 
-    By hand because Python's codec refuses 8-bit katakana of JIS X 0201 in G1, and one bad byte must cost one character only. A
-    line end goes back to ASCII, as each segment begins in the default set.
+    By hand because Python's codec refuses 8-bit katakana of JIS X 0201 in G1, and one bad byte must cost one
+    character only. A line end goes back to ASCII, as each segment begins in the default set.
     """
     shift = b"\x1b(B"
     pieces: list[str] = []
@@ -199,8 +209,13 @@ def _decode_iso_2022_jp(payload: bytes) -> str:
             shift = piece
         elif shift in (b"\x1b(B", b"\x1b(J", b"\x1b(H"):
             # One byte each: ASCII below, half-width katakana above.
-            pieces.append("".join(bytes([byte]).decode("shift_jis", errors="replace") for byte in piece)
-                          if not piece.isascii() else piece.decode("ascii"))
+            pieces.append(_single_bytes(piece))
         else:
             pieces.append((shift + piece).decode(ISO_2022_JP, errors="replace"))
     return "".join(pieces)
+
+
+def _single_bytes(piece: bytes) -> str:
+    if piece.isascii():
+        return piece.decode("ascii")
+    return "".join(bytes([byte]).decode("shift_jis", errors="replace") for byte in piece)

@@ -39,8 +39,9 @@ class ZoneSource(StrEnum):
 class Dtm:
     """A time with its precision.
 
-    `value` is aware; what was not given is the beginning of the period. `ambiguous`: the clock showed this time twice (the first
-    is taken); `nonexistent`: the clock skipped it (the offset before the change is taken). Both only with a named zone.
+    `value` is aware; what was not given is the beginning of the period. `ambiguous`: the clock showed this
+    time twice (the first is taken); `nonexistent`: the clock skipped it (the offset before the change is
+    taken). Both only with a named zone.
     """
 
     value: datetime
@@ -55,7 +56,8 @@ class Dtm:
         return self.value.date()
 
     def iso(self) -> str:
-        """ISO 8601 with no more than was given: `2026`, `2026-03`, `2026-03-29`, else date and time with offset."""
+        """ISO 8601 with no more than was given: `2026`, `2026-03`, `2026-03-29`, else date and time with
+        offset."""
         if self.precision <= Precision.DAY:
             return self.value.date().isoformat()[: {4: 4, 6: 7, 8: 10}[self.precision]]
         return self.value.isoformat()
@@ -77,7 +79,8 @@ def parse_offset(text: str) -> timezone:
 
 
 def parse_dtm(text: str, default_zone: tzinfo, message_zone: tzinfo | None = None) -> Dtm:
-    """Read a time. The zone is its own, else that of the message (MSH-7, `Message.zone`), else the site's; never UTC by guess.
+    """Read a time. The zone is its own, else that of the message (MSH-7, `Message.zone`), else the site's;
+    never UTC by guess.
 
     Raises:
         BadDtm
@@ -89,12 +92,13 @@ def parse_dtm(text: str, default_zone: tzinfo, message_zone: tzinfo | None = Non
     given = [int(part) for part in digits if part is not None]
     precision = list(Precision)[len(given) - 1] if fraction is None else Precision.FRACTION
     year, month, day, hour, minute, second = given + [0, 1, 1, 0, 0, 0][len(given) :]
+    zone: tzinfo
     if offset is not None:
         zone, source = parse_offset(offset), ZoneSource.OWN
     elif message_zone is not None:
-        zone, source = message_zone, ZoneSource.MESSAGE  # type: ignore[assignment]
+        zone, source = message_zone, ZoneSource.MESSAGE
     else:
-        zone, source = default_zone, ZoneSource.SITE  # type: ignore[assignment]
+        zone, source = default_zone, ZoneSource.SITE
     microsecond = int((fraction or "0")[:6].ljust(6, "0"))
     try:
         value = datetime(year, month, day, hour, minute, second, microsecond, tzinfo=zone)

@@ -1,4 +1,5 @@
-"""What can be wrong with an HL7 message. None of these repeats the message's content: it may be about a patient."""
+"""What can be wrong with an HL7 message. None of these repeats the message's content: it may be about a
+patient."""
 
 from __future__ import annotations
 
@@ -8,7 +9,8 @@ from heliograph.kit.errors import Invalid
 
 
 class Location(NamedTuple):
-    """A place in a message (ERL, HL7 v2.5.1 2.A.28); everything counts from 1. `sequence`: which PID of several PIDs."""
+    """A place in a message (ERL, HL7 v2.5.1 2.A.28); everything counts from 1. `sequence`: which PID of
+    several PIDs."""
 
     segment: str
     sequence: int = 1

@@ -1,6 +1,7 @@
 r"""Delimiters and escape sequences (HL7 v2.5.1 2.7).
 
-Values are unescaped once, after splitting; unknown sequences and lone escape characters stay as they are, so nothing is swallowed.
+Values are unescaped once, after splitting; unknown sequences and lone escape characters stay as they are, so
+nothing is swallowed.
 """
 
 from __future__ import annotations
@@ -56,7 +57,8 @@ _MAX_BLANKS = 100
 def escape(text: str, delimiters: Delimiters = STANDARD) -> str:
     r"""Text as it may stand in a component.
 
-    Line ends become `\.br\`; other control characters, which would break segments or MLLP frames, become `\Xhh\`.
+    Line ends become `\.br\`; other control characters, which would break segments or MLLP frames, become
+    `\Xhh\`.
     """
     e = delimiters.escape
     table = {
@@ -69,13 +71,16 @@ def escape(text: str, delimiters: Delimiters = STANDARD) -> str:
     if delimiters.truncation:
         table[delimiters.truncation] = "P"
     translation = {ord(character): f"{e}{code}{e}" for character, code in table.items()}
-    translation |= {code: f"{e}X{code:02X}{e}" for code in (*range(0x20), 0x7F) if code not in (0x09, 0x0A, 0x0D)}
+    translation |= {
+        code: f"{e}X{code:02X}{e}" for code in (*range(0x20), 0x7F) if code not in (0x09, 0x0A, 0x0D)
+    }
     translation |= {0x0A: f"{e}.br{e}"}
     return _LINE_END.sub("\n", text).translate(translation)
 
 
 def unescape(text: str, delimiters: Delimiters = STANDARD, codec: str = "utf-8") -> str:
-    r"""The text behind a component's escapes. Line breaks come out as `\n`; `codec` reads the bytes of `\Xhh..\`."""
+    r"""The text behind a component's escapes. Line breaks come out as `\n`; `codec` reads the bytes of
+    `\Xhh..\`."""
     e = delimiters.escape
     if e not in text:
         return text
@@ -141,6 +146,7 @@ def _text_of(data: bytes, codec: str) -> str:
 
 
 def _laid_out(command: str, count: str | None) -> str:
-    """What a formatting command (HL7 v2.5.1 2.7.6) leaves in plain text; indents and fill modes leave nothing."""
+    """What a formatting command (HL7 v2.5.1 2.7.6) leaves in plain text; indents and fill modes leave
+    nothing."""
     times = min(abs(int(count or 1)), _MAX_BLANKS)
     return {"br": "\n", "ce": "\n", "sp": "\n" * times, "sk": " " * times}.get(command, "")
