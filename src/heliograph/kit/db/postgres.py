@@ -19,10 +19,11 @@ import fcntl
 import logging
 import os
 import shutil
+import signal
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -63,7 +64,7 @@ class EmbeddedPostgres:
     """The server of one data folder. Make it, then `start()`; most callers use the function `start`."""
 
     def __init__(self, data_dir: Path, *, quick: bool = False) -> None:
-        """`quick` turns durability off, for tests; it counts when this starts the server, not when it joins."""
+        """`quick` turns durability off, for tests; it counts for starting the server, not for joining."""
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.data_dir = data_dir.resolve()
         self.quick = quick
@@ -72,7 +73,9 @@ class EmbeddedPostgres:
         self.cluster = self.home / "cluster"
         self._near = self.home / "run"
         self._note = self.home / "socket-folder"
-        self._fits = len(os.fsencode(self._near / f".s.PGSQL.{PORT}")) <= _SOCKET_PATH_LIMIT
+        # libpq and psycopg read a comma in a host as two hosts.
+        path = os.fsencode(self._near / f".s.PGSQL.{PORT}")
+        self._fits = len(path) <= _SOCKET_PATH_LIMIT and b"," not in path
 
     # ---------------------------------------------------------------- using it
 
@@ -87,9 +90,13 @@ class EmbeddedPostgres:
             The server ended while starting; the detail holds the end of its log.
         """
         with self._gate():
-            self._bring_up()
             users = os.open(self.home / "users.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             fcntl.flock(users, fcntl.LOCK_SH)
+            try:
+                self._bring_up()
+            except BaseException:  # Ctrl-C too: a server that nobody uses must not stay behind
+                self._let_go(users)
+                raise
         return Running(self, users)
 
     def ensure(self) -> None:
@@ -101,15 +108,7 @@ class EmbeddedPostgres:
     def leave(self, users: int) -> bool:
         """Drop a hold on the server; the last one stops it. True if it was stopped."""
         with self._gate():
-            try:
-                fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return False
-            else:
-                self._stop()
-                return True
-            finally:
-                os.close(users)
+            return self._let_go(users)
 
     def alive(self) -> bool:
         """True if a server answers on our socket and its data directory is ours."""
@@ -205,24 +204,36 @@ class EmbeddedPostgres:
         postgres = programs_for(account, self.home) / "postgres"
         first_try = time.monotonic()
         while True:
-            self._clear_pid_file()
+            self._clear_leftovers()
             with (self.home / "start.log").open("wb") as output:
                 # The shell ends at once, so the server is not our child: it survives us, and is no zombie.
                 shell = ["/bin/sh", "-c", '"$@" >&2 </dev/null & echo $!', "sh"]
                 config = f"config_file={self.home / 'postgresql.conf'}"
                 argv: list[str | Path] = [*shell, postgres, "-D", self.cluster, "-c", config]
                 pid = int(account.run(argv, stderr=output.fileno()))
-            while is_running(pid):
-                if self.alive():
-                    log.info("PostgreSQL started (process %d, %s)", pid, self.cluster)
-                    return
-                time.sleep(_POLL)
-            said = (self.home / "start.log").read_text("utf-8", "replace")[-2000:].strip()
+            try:
+                while is_running(pid):
+                    if self.alive():
+                        log.info("PostgreSQL started (process %d, %s)", pid, self.cluster)
+                        return
+                    time.sleep(_POLL)
+            except BaseException:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGTERM)
+                raise
+            said = self._last_words()
             # Orphans of a killed server end within moments; until then their memory guards the files.
             if "shared memory block" not in said or time.monotonic() - first_try > _ODD_LIMIT:
-                more = self.cluster / "log"
-                raise PostgresFailed(f"PostgreSQL ended while starting: {said} (more in {more})")
+                raise PostgresFailed(
+                    f"PostgreSQL ended while starting: {said} (logs in {self.cluster / 'log'})"
+                )
             time.sleep(0.2)
+
+    def _last_words(self) -> str:
+        """What the server said last: before its log collector runs in one file, then in another."""
+        logs = [self.home / "start.log", *(self.cluster / "log").glob("*.log")]
+        newest = max(logs, key=lambda path: path.stat().st_mtime_ns)
+        return newest.read_text("utf-8", "replace")[-1000:].strip()
 
     def _prepare(self) -> None:
         """Roles and database, once. The database comes last, so that its presence tells that all is there."""
@@ -244,6 +255,8 @@ class EmbeddedPostgres:
 
     def _refusal(self) -> str | None:
         """Why our server does not answer; None if it does."""
+        if not (self.socket_dir / f".s.PGSQL.{PORT}").exists():
+            return "it has no socket"
         try:
             with self._admin() as connection:
                 row = connection.execute("show data_directory").fetchone()
@@ -264,13 +277,14 @@ class EmbeddedPostgres:
         except (IndexError, ValueError):
             return -1, "", -1
 
-    def _clear_pid_file(self) -> None:
-        """Remove a pid file that names a living foreign process, at which PostgreSQL would refuse to start.
+    def _clear_leftovers(self) -> None:
+        """Remove a pid file that names a foreign process or a zombie, at which PostgreSQL would refuse.
 
-        A dead process is left to PostgreSQL, whose own check is the better one. Nobody is signalled.
+        A process that is gone is left to PostgreSQL, whose own check is the better one. Nobody is signalled.
+        A killed server stays a zombie where the container's first process does not reap.
         """
         pid, _, segment = self._pid_file()
-        if pid > 0 and is_running(pid) and not is_postmaster(pid, self.cluster):
+        if pid > 0 and Path(f"/proc/{pid}").exists() and not is_postmaster(pid, self.cluster):
             until = time.monotonic() + _ODD_LIMIT
             while segment >= 0 and shared_memory_in_use(segment):
                 if time.monotonic() > until:
@@ -278,8 +292,24 @@ class EmbeddedPostgres:
                 time.sleep(0.1)
             log.warning("removed a stale postmaster.pid: process %d is not our PostgreSQL", pid)
             (self.cluster / "postmaster.pid").unlink(missing_ok=True)
+        for left in self.socket_dir.glob(
+            ".s.PGSQL.*"
+        ):  # the folder is this cluster's alone, and no server runs
+            left.unlink(missing_ok=True)
 
     # ---------------------------------------------------------------- stopping
+
+    def _let_go(self, users: int) -> bool:
+        """With the gate held: close our hold; if no other process has one, stop the server."""
+        try:
+            fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        else:
+            self._stop()
+            return True
+        finally:
+            os.close(users)
 
     def _stop(self) -> None:
         """With the gate held: stop the server, if the process in its pid file really is it."""
@@ -321,7 +351,7 @@ class Running:
         self.server.ensure()
 
     def release(self) -> bool:
-        """Let go; the last holder stops the server and gets True. Nothing happens twice, nor in a forked child."""
+        """Let go; the last holder stops the server and gets True. Nothing happens twice, or in a fork."""
         users, self._users = self._users, None
         atexit.unregister(self.release)
         if users is None or os.getpid() != self._process:

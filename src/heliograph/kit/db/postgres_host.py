@@ -190,7 +190,7 @@ def let_through(account: Account, data_dir: Path, home: Path) -> None:
             account.run(["/bin/sh", "-c", 'cd -- "$1"', "sh", folder])
         except PostgresFailed:
             raise PostgresNotPossible(
-                f"PostgreSQL refuses to run as root, and the account '{account.name}' may not enter {folder}. "
+                f"PostgreSQL won't run as root, and the account '{account.name}' may not enter {folder}. "
                 "Set HELIOGRAPH_DATA_DIR to a folder that it can reach, as /var/lib/heliograph, "
                 "or start Heliograph as a normal user."
             ) from None
