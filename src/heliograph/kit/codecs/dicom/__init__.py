@@ -1,4 +1,4 @@
-"""DICOM bytes <-> values: file meta information, headers, the JSON model, frame tables. No network, no rows."""
+"""DICOM bytes <-> values: file meta information, headers, the JSON model, frame tables."""
 
 from heliograph.kit.codecs.dicom.errors import (
     BadIdentity,

@@ -1,4 +1,4 @@
-"""What can be wrong with DICOM bytes. No text here ever holds a value from the data set: it may be patient data."""
+"""What can be wrong with DICOM bytes. No text here holds a value of the data set: it may be patient data."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ Kind = Literal["native", "bits", "encapsulated", "stream"]
 
 @dataclass(frozen=True, slots=True)
 class FrameTable:
-    """Offsets are bytes from the start of the file; in a deflated one, from the start of the inflated data set.
+    """Offsets are bytes from the start of the file or, if deflated, of the inflated data set.
 
     Fragments lie one after another, each behind an 8-byte item header, so their lengths say where they
     are: `lengths[i]`, from `first` on. `groups[k]` = (first fragment, count) of frame k + 1; None where
@@ -239,7 +239,7 @@ def _by_offsets(offsets: list[int], starts: list[int], frames: int) -> list[tupl
     """Groups by an offset table, or None if it does not fit the fragments (then it is not trusted)."""
     if len(offsets) != frames or offsets[0] != 0:
         return None
-    firsts = []
+    firsts: list[int] = []
     for offset in offsets:
         k = bisect_left(starts, offset)
         if k == len(starts) or starts[k] != offset or (firsts and k <= firsts[-1]):

@@ -120,7 +120,7 @@ def locate_data_set(data: memoryview, transfer_syntax_uid: str | None = None) ->
         NotDicom: neither a DICOM file nor a plausible bare data set.
         Truncated: the bytes end inside the file meta information.
     """
-    if len(data) >= 132 and data[128:132] == b"DICM":
+    if len(data) >= 132 and bytes(data[128:132]) == b"DICM":
         meta = read_file_meta(data)
         return meta.data_set_offset, meta.transfer_syntax_uid
     if transfer_syntax_uid is not None:

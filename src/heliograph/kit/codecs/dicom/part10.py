@@ -97,7 +97,7 @@ def read_file_meta(data: memoryview) -> FileMeta:
         NotDicom: no DICM prefix, or no transfer syntax.
         Truncated: the bytes end inside the file meta information.
     """
-    if len(data) < 132 or data[128:132] != b"DICM":
+    if len(data) < 132 or bytes(data[128:132]) != b"DICM":
         raise NotDicom("there is no DICM prefix")
     at, end = 132, len(data)
     found: dict[int, str] = {}

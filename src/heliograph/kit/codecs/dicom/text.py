@@ -37,7 +37,7 @@ class PersonName:
 
 
 class CharacterSet:
-    """Decodes text under a Specific Character Set (0008,0005); `suspect` is set when something looks wrong."""
+    """Decodes text under a Specific Character Set (0008,0005); `suspect` says that something looks wrong."""
 
     __slots__ = ("_declared", "encodings", "suspect")
 

@@ -23,10 +23,11 @@ ITEM, ITEM_END, SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 
 # VRs with a 16-bit length (PS3.5 Table 7.1-2); all others, also those yet to be invented, have 32 bits.
 _SHORT = frozenset(
-    b.encode() for b in "AE AS AT CS DA DS DT FL FD IS LO LT PN SH SL SS ST TM UI UL US".split()
+    {b"AE", b"AS", b"AT", b"CS", b"DA", b"DS", b"DT", b"FL", b"FD", b"IS", b"LO", b"LT"}
+    | {b"PN", b"SH", b"SL", b"SS", b"ST", b"TM", b"UI", b"UL", b"US"}
 )
-_KNOWN_LONG = frozenset(b.encode() for b in "OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
-_NAMES = {vr: vr.decode() for vr in _SHORT | _KNOWN_LONG}
+_LONG = (b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV")
+_NAMES = {vr: vr.decode() for vr in _SHORT.union(_LONG)}
 
 
 class Encoding(NamedTuple):
@@ -82,7 +83,7 @@ def implicit_vr(tag: int) -> str:
         return "UN"
 
 
-def elements(
+def elements(  # noqa: C901 - the hot loop of ingest; calls would cost more than they explain
     data: memoryview, at: int, end: int, encoding: Encoding, *, depth: int = 0, in_item: bool = False
 ) -> Iterator[Element]:
     """The elements of one data set between `at` and `end`, in their order.

@@ -1,0 +1,154 @@
+"""DIMSE command sets (PS3.7 9.3, E): always Implicit VR Little Endian, group 0000."""
+
+from __future__ import annotations
+
+import struct
+from typing import Final
+
+from heliograph.kit.net.dicom.errors import ProtocolError
+
+C_STORE_RQ, C_STORE_RSP, C_ECHO_RQ, C_ECHO_RSP, C_CANCEL_RQ = 0x0001, 0x8001, 0x0030, 0x8030, 0x0FFF
+NO_DATA_SET = 0x0101
+
+SUCCESS: Final = 0x0000
+PROCESSING_FAILURE: Final = 0x0110
+SOP_CLASS_NOT_SUPPORTED: Final = 0x0122
+NOT_AUTHORISED: Final = 0x0124
+UNRECOGNISED_OPERATION: Final = 0x0211
+OUT_OF_RESOURCES: Final = 0xA700
+DATA_SET_MISMATCH: Final = 0xA900
+CANNOT_UNDERSTAND: Final = 0xC000
+
+_AFFECTED_CLASS, _COMMAND, _MESSAGE_ID, _RESPONDED = 0x0002, 0x0100, 0x0110, 0x0120
+_PRIORITY, _DATA_SET, _STATUS, _COMMENT, _AFFECTED_INSTANCE = 0x0700, 0x0800, 0x0900, 0x0902, 0x1000
+_US = frozenset({_COMMAND, _MESSAGE_ID, _RESPONDED, _PRIORITY, _DATA_SET, _STATUS})
+
+
+class Command:
+    """The fields of a command set by element number; numbers for US elements, else text."""
+
+    __slots__ = ("fields",)
+
+    def __init__(self, fields: dict[int, int | str]) -> None:
+        self.fields = fields
+
+    def number(self, element: int) -> int:
+        value = self.fields.get(element, 0)
+        return value if isinstance(value, int) else 0
+
+    def text(self, element: int) -> str:
+        value = self.fields.get(element, "")
+        return value if isinstance(value, str) else ""
+
+    @property
+    def field(self) -> int:
+        """Command Field (0000,0100)."""
+        return self.number(_COMMAND)
+
+    @property
+    def message_id(self) -> int:
+        return self.number(_MESSAGE_ID)
+
+    @property
+    def responded_to(self) -> int:
+        """Message ID Being Responded To (0000,0120)."""
+        return self.number(_RESPONDED)
+
+    @property
+    def status(self) -> int:
+        return self.number(_STATUS)
+
+    @property
+    def comment(self) -> str:
+        return self.text(_COMMENT)
+
+    @property
+    def has_data_set(self) -> bool:
+        return self.number(_DATA_SET) != NO_DATA_SET
+
+    @property
+    def sop_class_uid(self) -> str:
+        return self.text(_AFFECTED_CLASS)
+
+    @property
+    def sop_instance_uid(self) -> str:
+        return self.text(_AFFECTED_INSTANCE)
+
+
+def decode_command(data: bytes) -> Command:
+    """A whole command set.
+
+    Raises:
+        ProtocolError: it is cut off, or has no Command Field or Command Data Set Type.
+    """
+    fields: dict[int, int | str] = {}
+    at = 0
+    while at + 8 <= len(data):
+        group, element, length = struct.unpack_from("<HHI", data, at)
+        at += 8
+        if group != 0 or at + length > len(data):
+            raise ProtocolError("the command set is damaged")
+        value = data[at : at + length]
+        if element in _US:
+            if length < 2:
+                raise ProtocolError("the command set is damaged")
+            fields[element] = int.from_bytes(value[:2], "little")
+        else:
+            fields[element] = value.decode("ascii", "replace").strip("\0 ")
+        at += length
+    if _COMMAND not in fields or _DATA_SET not in fields:
+        raise ProtocolError("the command set lacks a required field")
+    return Command(fields)
+
+
+def encode_response(request: Command, status: int, comment: str = "") -> bytes:
+    """The response to a request (PS3.7 9.3.1.2, 9.3.5.2); `comment` becomes Error Comment (0000,0902)."""
+    fields: list[tuple[int, int | str]] = [
+        (_AFFECTED_CLASS, request.sop_class_uid),
+        (_COMMAND, request.field | 0x8000),
+        (_RESPONDED, request.message_id),
+        (_DATA_SET, NO_DATA_SET),
+        (_STATUS, status),
+        (_COMMENT, comment[:64]),
+        (_AFFECTED_INSTANCE, request.sop_instance_uid),
+    ]
+    return _encode(fields)
+
+
+def encode_store_request(message_id: int, sop_class_uid: str, sop_instance_uid: str) -> bytes:
+    """A C-STORE-RQ command set of medium priority (PS3.7 9.3.1.1)."""
+    return _encode(
+        [
+            (_AFFECTED_CLASS, sop_class_uid),
+            (_COMMAND, C_STORE_RQ),
+            (_MESSAGE_ID, message_id),
+            (_PRIORITY, 0),
+            (_DATA_SET, 0x0001),
+            (_AFFECTED_INSTANCE, sop_instance_uid),
+        ]
+    )
+
+
+def encode_echo_request(message_id: int) -> bytes:
+    """A C-ECHO-RQ command set (PS3.7 9.3.5.1)."""
+    return _encode(
+        [
+            (_AFFECTED_CLASS, "1.2.840.10008.1.1"),
+            (_COMMAND, C_ECHO_RQ),
+            (_MESSAGE_ID, message_id),
+            (_DATA_SET, NO_DATA_SET),
+        ]
+    )
+
+
+def _encode(fields: list[tuple[int, int | str]]) -> bytes:
+    parts = []
+    for element, value in fields:
+        if isinstance(value, int):
+            parts.append(struct.pack("<HHIH", 0, element, 2, value))
+        elif value:
+            raw = value.encode("ascii", "replace")
+            raw += b"" if len(raw) % 2 == 0 else (b" " if element == _COMMENT else b"\0")
+            parts.append(struct.pack("<HHI", 0, element, len(raw)) + raw)
+    body = b"".join(parts)
+    return struct.pack("<HHII", 0, 0, 4, len(body)) + body
