@@ -1,4 +1,4 @@
-"""What is committed builds anywhere: it names no package registry and no folder of the machine it came from."""
+"""What is committed builds anywhere: it names no package registry and no folder of one machine."""
 
 from __future__ import annotations
 
