@@ -39,7 +39,7 @@ class Facility(Base):
 
 
 class Caller(Base):
-    """A DICOM application entity known to us: (called AE, calling AE, address). Two sites may both be called "CT1"."""
+    """A DICOM application entity: (called AE, calling AE, address). Two sites may both be called "CT1"."""
 
     __tablename__ = "callers"
     __table_args__ = (
@@ -62,12 +62,17 @@ class Caller(Base):
 class Endpoint(Base):
     """An HL7 feed from a site (`hl7_in`) or a destination of reports (`hl7_out`).
 
-    For `hl7_in`, sending_application and sending_facility (MSH-3, MSH-4) and optionally address tell who sends. For `hl7_out`, host and
-    port are dialled and the two names are the receiver's (MSH-5, MSH-6).
+    For `hl7_in`, `application` and `facility_name` (MSH-3, MSH-4) and, where given, `host` (an address or
+    network) tell who sends. For `hl7_out`, host and port are dialled and the two names are the receiver's
+    (MSH-5, MSH-6).
     """
 
     __tablename__ = "endpoints"
-    __table_args__ = (CheckConstraint("kind in ('hl7_in','hl7_out')", name="kind"), Index("ix_endpoints_facility", "facility_id", "kind"), {"schema": "sites"})
+    __table_args__ = (
+        CheckConstraint("kind in ('hl7_in','hl7_out')", name="kind"),
+        Index("ix_endpoints_facility", "facility_id", "kind"),
+        {"schema": "sites"},
+    )
 
     id: Mapped[Id]
     organization_id: Mapped[UUID] = mapped_column(ForeignKey("tenancy.organizations.id"))
@@ -84,7 +89,10 @@ class Endpoint(Base):
 
 
 class Message(Base):
-    """An HL7 message, in or out, with its fate. `payload` is exactly what was on the wire. Patient data: row-level security applies."""
+    """An HL7 message, in or out, with its fate. `payload` is exactly what was on the wire.
+
+    Patient data: row-level security applies.
+    """
 
     __tablename__ = "messages"
     __table_args__ = (

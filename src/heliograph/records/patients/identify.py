@@ -1,0 +1,114 @@
+"""Who a patient is: (organisation, assigning authority, value), and nothing else."""
+
+from __future__ import annotations
+
+from datetime import date
+from uuid import UUID
+
+from sqlalchemy import delete
+from sqlalchemy.dialects.postgresql import insert
+
+from heliograph.kit.errors import Invalid, NotFound
+from heliograph.kit.work import Work
+from heliograph.records.patients.model import Identifier, Patient
+from heliograph.records.patients.names import PersonName, name_key
+from heliograph.records.patients.queries import PatientFacts, facts_of, find
+
+SEXES = ("M", "F", "O")
+_LONGEST = 250
+
+
+class NoIdentifier(Invalid):
+    """A patient needs an identifier and the authority that assigned it."""
+
+
+def identify(
+    work: Work,
+    organization_id: UUID,
+    authority: str,
+    value: str,
+    *,
+    names: tuple[str, str] = PersonName(),
+    birth_date: date | None = None,
+    sex: str | None = None,
+) -> PatientFacts:
+    """The patient whom the identifier names, made when there is none. Never found by name or birth date.
+
+    `names` (family, given), `birth_date` and `sex` are used only for a patient made here;
+    `update_demographics` changes a known one. Two callers at once get the same patient.
+
+    Raises:
+        NoIdentifier: the authority or the value is empty or longer than 250 characters.
+    """
+    authority, value = authority.strip(), value.strip()
+    if not authority or not value or len(authority) > _LONGEST or len(value) > _LONGEST:
+        raise NoIdentifier
+    known = find(work.session, organization_id, authority, value)
+    if known is not None:
+        return known
+    row = Patient(
+        organization_id=organization_id,
+        family_name=names[0],
+        given_name=names[1],
+        name_key=name_key(*names),
+        birth_date=birth_date,
+        sex=sex if sex in SEXES else None,
+    )
+    work.session.add(row)
+    work.session.flush()
+    made = work.session.scalar(
+        insert(Identifier)
+        .values(organization_id=organization_id, patient_id=row.id, authority=authority, value=value)
+        .on_conflict_do_nothing(index_elements=["organization_id", "authority", "value"])
+        .returning(Identifier.patient_id)
+    )
+    if made is None:  # another transaction made the patient, and committed, meanwhile
+        work.session.expunge(row)
+        work.session.execute(delete(Patient).where(Patient.id == row.id))
+        known = find(work.session, organization_id, authority, value)
+        if known is None:
+            raise NotFound
+        return known
+    work.record(
+        "patient.created", organization_id=organization_id, patient_id=row.id, detail={"authority": authority}
+    )
+    return facts_of(row, is_new=True)
+
+
+def update_demographics(
+    work: Work,
+    patient_id: UUID,
+    *,
+    names: tuple[str, str] | None = None,
+    birth_date: date | None = None,
+    sex: str | None = None,
+    clear: tuple[str, ...] = (),
+) -> list[str]:
+    """Takes what the site now says of a patient; None leaves a field alone, `clear` empties fields by name.
+
+    The record tells which fields changed, never their values. Returns those names.
+
+    Raises:
+        NotFound: no such patient, or not visible.
+    """
+    row = work.session.get(Patient, patient_id, with_for_update=True)
+    if row is None:
+        raise NotFound
+    wanted: dict[str, object] = {
+        "family_name": names[0] if names else row.family_name,
+        "given_name": names[1] if names else row.given_name,
+        "birth_date": None if "birth_date" in clear else birth_date or row.birth_date,
+        "sex": None if "sex" in clear else sex if sex in SEXES else row.sex,
+    }
+    changed = [field for field, value in wanted.items() if getattr(row, field) != value]
+    if not changed:
+        return []
+    for field in changed:
+        setattr(row, field, wanted[field])
+    row.name_key = name_key(row.family_name, row.given_name)
+    row.updated_at = work.now
+    work.session.flush()
+    work.record(
+        "patient.changed", organization_id=row.organization_id, patient_id=row.id, detail={"fields": changed}
+    )
+    return changed
