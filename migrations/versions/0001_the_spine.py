@@ -35,9 +35,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_sign_in_attempts")),
         schema="access",
     )
-    op.create_index(
-        "ix_sign_in_attempts_where", "sign_in_attempts", ["address", "at"], unique=False, schema="access"
-    )
+    op.create_index("ix_sign_in_attempts_where", "sign_in_attempts", ["address", "at"], unique=False, schema="access")
     op.create_index(
         "ix_sign_in_attempts_who", "sign_in_attempts", ["username_hash", "at"], unique=False, schema="access"
     )
@@ -82,9 +80,7 @@ def upgrade() -> None:
     )
     op.create_index("ix_events_case", "events", ["case_id", "at"], unique=False, schema="audit")
     op.create_index("ix_events_order", "events", ["order_id", "at"], unique=False, schema="audit")
-    op.create_index(
-        "ix_events_organization", "events", ["organization_id", "at"], unique=False, schema="audit"
-    )
+    op.create_index("ix_events_organization", "events", ["organization_id", "at"], unique=False, schema="audit")
     op.create_index("ix_events_study", "events", ["study_id", "at"], unique=False, schema="audit")
     op.create_table(
         "leaves",
@@ -179,9 +175,7 @@ def upgrade() -> None:
         sa.Column("csrf_token", sa.Text(), nullable=False),
         sa.Column("user_id", sa.UUID(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
-        sa.Column(
-            "last_seen_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False
-        ),
+        sa.Column("last_seen_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("signature_at", sa.DateTime(timezone=True), nullable=True),
@@ -224,9 +218,7 @@ def upgrade() -> None:
         ),
         schema="agreements",
     )
-    op.create_index(
-        "ix_agreements_group", "agreements", ["group_organization_id"], unique=False, schema="agreements"
-    )
+    op.create_index("ix_agreements_group", "agreements", ["group_organization_id"], unique=False, schema="agreements")
     op.create_table(
         "held_objects",
         sa.Column("id", sa.UUID(), server_default=sa.text("uuidv7()"), nullable=False),
@@ -279,9 +271,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_patients")),
         schema="patients",
     )
-    op.create_index(
-        "ix_patients_name", "patients", ["organization_id", "name_key"], unique=False, schema="patients"
-    )
+    op.create_index("ix_patients_name", "patients", ["organization_id", "name_key"], unique=False, schema="patients")
     op.create_table(
         "readers",
         sa.Column("id", sa.UUID(), server_default=sa.text("uuidv7()"), nullable=False),
@@ -333,9 +323,7 @@ def upgrade() -> None:
         sa.Column("valid_from", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("valid_until", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint("(patient_id is null) = (purpose = 'coordination')", name=op.f("ck_grants_scope")),
-        sa.CheckConstraint(
-            "purpose in ('coordination','interpretation','priors')", name=op.f("ck_grants_purpose")
-        ),
+        sa.CheckConstraint("purpose in ('coordination','interpretation','priors')", name=op.f("ck_grants_purpose")),
         sa.ForeignKeyConstraint(
             ["grantee_organization_id"],
             ["tenancy.organizations.id"],
@@ -396,9 +384,7 @@ def upgrade() -> None:
         sa.Column("session_id", sa.UUID(), nullable=False),
         sa.Column("study_id", sa.Uuid(), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["session_id"], ["access.sessions.id"], name=op.f("fk_passed_views_session_id")
-        ),
+        sa.ForeignKeyConstraint(["session_id"], ["access.sessions.id"], name=op.f("fk_passed_views_session_id")),
         sa.PrimaryKeyConstraint("session_id", "study_id", name=op.f("pk_passed_views")),
         schema="access",
     )
@@ -407,9 +393,7 @@ def upgrade() -> None:
         sa.Column("agreement_id", sa.UUID(), nullable=False),
         sa.Column("priority", sa.Text(), nullable=False),
         sa.Column("minutes", sa.Integer(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["agreement_id"], ["agreements.agreements.id"], name=op.f("fk_promises_agreement_id")
-        ),
+        sa.ForeignKeyConstraint(["agreement_id"], ["agreements.agreements.id"], name=op.f("fk_promises_agreement_id")),
         sa.PrimaryKeyConstraint("agreement_id", "priority", name=op.f("pk_promises")),
         schema="agreements",
     )
@@ -444,9 +428,7 @@ def upgrade() -> None:
         sa.Column("completed_by", sa.Text(), nullable=True),
         sa.Column("match_state", sa.Text(), server_default="unmatched", nullable=False),
         sa.Column("match_reason", sa.Text(), nullable=True),
-        sa.ForeignKeyConstraint(
-            ["facility_id"], ["sites.facilities.id"], name=op.f("fk_studies_facility_id")
-        ),
+        sa.ForeignKeyConstraint(["facility_id"], ["sites.facilities.id"], name=op.f("fk_studies_facility_id")),
         sa.ForeignKeyConstraint(
             ["organization_id"], ["tenancy.organizations.id"], name=op.f("fk_studies_organization_id")
         ),
@@ -541,9 +523,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["organization_id"], ["tenancy.organizations.id"], name=op.f("fk_identifiers_organization_id")
         ),
-        sa.ForeignKeyConstraint(
-            ["patient_id"], ["patients.patients.id"], name=op.f("fk_identifiers_patient_id")
-        ),
+        sa.ForeignKeyConstraint(["patient_id"], ["patients.patients.id"], name=op.f("fk_identifiers_patient_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_identifiers")),
         sa.UniqueConstraint(
             "organization_id",
@@ -583,9 +563,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_engagements")),
         schema="people",
     )
-    op.create_index(
-        "ix_engagements_organization", "engagements", ["organization_id"], unique=False, schema="people"
-    )
+    op.create_index("ix_engagements_organization", "engagements", ["organization_id"], unique=False, schema="people")
     op.create_index("ix_engagements_reader", "engagements", ["reader_id"], unique=False, schema="people")
     op.create_table(
         "licences",
@@ -603,9 +581,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_licences")),
         schema="people",
     )
-    op.create_index(
-        "ix_licences_reader", "licences", ["reader_id", "jurisdiction"], unique=False, schema="people"
-    )
+    op.create_index("ix_licences_reader", "licences", ["reader_id", "jurisdiction"], unique=False, schema="people")
     op.create_table(
         "privileges",
         sa.Column("id", sa.UUID(), server_default=sa.text("uuidv7()"), nullable=False),
@@ -616,9 +592,7 @@ def upgrade() -> None:
         sa.Column("status", sa.Text(), server_default="active", nullable=False),
         sa.Column("valid_from", sa.DateTime(timezone=True), nullable=False),
         sa.Column("valid_until", sa.DateTime(timezone=True), nullable=True),
-        sa.ForeignKeyConstraint(
-            ["facility_id"], ["sites.facilities.id"], name=op.f("fk_privileges_facility_id")
-        ),
+        sa.ForeignKeyConstraint(["facility_id"], ["sites.facilities.id"], name=op.f("fk_privileges_facility_id")),
         sa.ForeignKeyConstraint(
             ["organization_id"], ["tenancy.organizations.id"], name=op.f("fk_privileges_organization_id")
         ),
@@ -636,9 +610,7 @@ def upgrade() -> None:
         "reader_languages",
         sa.Column("reader_id", sa.UUID(), nullable=False),
         sa.Column("language", sa.Text(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["reader_id"], ["people.readers.id"], name=op.f("fk_reader_languages_reader_id")
-        ),
+        sa.ForeignKeyConstraint(["reader_id"], ["people.readers.id"], name=op.f("fk_reader_languages_reader_id")),
         sa.PrimaryKeyConstraint("reader_id", "language", name=op.f("pk_reader_languages")),
         schema="people",
     )
@@ -650,9 +622,7 @@ def upgrade() -> None:
         sa.Column("jurisdiction", sa.Text(), nullable=False),
         sa.Column("time_zone", sa.Text(), nullable=False),
         sa.Column("is_current", sa.Boolean(), server_default="false", nullable=False),
-        sa.ForeignKeyConstraint(
-            ["reader_id"], ["people.readers.id"], name=op.f("fk_reading_places_reader_id")
-        ),
+        sa.ForeignKeyConstraint(["reader_id"], ["people.readers.id"], name=op.f("fk_reading_places_reader_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_reading_places")),
         schema="people",
     )
@@ -679,9 +649,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_shifts")),
         schema="rota",
     )
-    op.create_index(
-        "ix_shifts_organization", "shifts", ["organization_id", "ends_at"], unique=False, schema="rota"
-    )
+    op.create_index("ix_shifts_organization", "shifts", ["organization_id", "ends_at"], unique=False, schema="rota")
     op.create_index("ix_shifts_reader", "shifts", ["reader_id", "ends_at"], unique=False, schema="rota")
     op.create_table(
         "callers",
@@ -694,9 +662,7 @@ def upgrade() -> None:
         sa.Column("description", sa.Text(), nullable=True),
         sa.Column("is_active", sa.Boolean(), server_default="true", nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["facility_id"], ["sites.facilities.id"], name=op.f("fk_callers_facility_id")
-        ),
+        sa.ForeignKeyConstraint(["facility_id"], ["sites.facilities.id"], name=op.f("fk_callers_facility_id")),
         sa.ForeignKeyConstraint(
             ["organization_id"], ["tenancy.organizations.id"], name=op.f("fk_callers_organization_id")
         ),
@@ -725,18 +691,14 @@ def upgrade() -> None:
         sa.Column("is_active", sa.Boolean(), server_default="true", nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.CheckConstraint("kind in ('hl7_in','hl7_out')", name=op.f("ck_endpoints_kind")),
-        sa.ForeignKeyConstraint(
-            ["facility_id"], ["sites.facilities.id"], name=op.f("fk_endpoints_facility_id")
-        ),
+        sa.ForeignKeyConstraint(["facility_id"], ["sites.facilities.id"], name=op.f("fk_endpoints_facility_id")),
         sa.ForeignKeyConstraint(
             ["organization_id"], ["tenancy.organizations.id"], name=op.f("fk_endpoints_organization_id")
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_endpoints")),
         schema="sites",
     )
-    op.create_index(
-        "ix_endpoints_facility", "endpoints", ["facility_id", "kind"], unique=False, schema="sites"
-    )
+    op.create_index("ix_endpoints_facility", "endpoints", ["facility_id", "kind"], unique=False, schema="sites")
     op.create_table(
         "cases",
         sa.Column("id", sa.UUID(), server_default=sa.text("uuidv7()"), nullable=False),
@@ -756,9 +718,7 @@ def upgrade() -> None:
         sa.Column("late_images_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("closed_at", sa.DateTime(timezone=True), nullable=True),
-        sa.ForeignKeyConstraint(
-            ["agreement_id"], ["agreements.agreements.id"], name=op.f("fk_cases_agreement_id")
-        ),
+        sa.ForeignKeyConstraint(["agreement_id"], ["agreements.agreements.id"], name=op.f("fk_cases_agreement_id")),
         sa.ForeignKeyConstraint(["facility_id"], ["sites.facilities.id"], name=op.f("fk_cases_facility_id")),
         sa.ForeignKeyConstraint(
             ["group_organization_id"],
@@ -772,9 +732,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_cases")),
         schema="worklist",
     )
-    op.create_index(
-        "ix_cases_group", "cases", ["group_organization_id", "due_at"], unique=False, schema="worklist"
-    )
+    op.create_index("ix_cases_group", "cases", ["group_organization_id", "due_at"], unique=False, schema="worklist")
     op.create_index(
         "ix_cases_open",
         "cases",
@@ -803,9 +761,7 @@ def upgrade() -> None:
         ),
         sa.ForeignKeyConstraint(["study_id"], ["archive.studies.id"], name=op.f("fk_series_study_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_series")),
-        sa.UniqueConstraint(
-            "study_id", "series_instance_uid", name=op.f("uq_series_study_id_series_instance_uid")
-        ),
+        sa.UniqueConstraint("study_id", "series_instance_uid", name=op.f("uq_series_study_id_series_instance_uid")),
         schema="archive",
     )
     op.create_table(
@@ -828,9 +784,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_order_documents")),
         schema="orders",
     )
-    op.create_index(
-        "ix_order_documents_order", "order_documents", ["order_id"], unique=False, schema="orders"
-    )
+    op.create_index("ix_order_documents_order", "order_documents", ["order_id"], unique=False, schema="orders")
     op.create_table(
         "order_studies",
         sa.Column("id", sa.UUID(), server_default=sa.text("uuidv7()"), nullable=False),
@@ -861,9 +815,7 @@ def upgrade() -> None:
         sa.Column("exam_class", sa.Text(), nullable=False),
         sa.Column("laterality", sa.Text(), nullable=True),
         sa.Column("study_instance_uid", sa.Text(), nullable=True),
-        sa.ForeignKeyConstraint(
-            ["order_id"], ["orders.orders.id"], name=op.f("fk_requested_procedures_order_id")
-        ),
+        sa.ForeignKeyConstraint(["order_id"], ["orders.orders.id"], name=op.f("fk_requested_procedures_order_id")),
         sa.ForeignKeyConstraint(
             ["organization_id"],
             ["tenancy.organizations.id"],
@@ -912,18 +864,14 @@ def upgrade() -> None:
         sa.Column("delivery_id", sa.Uuid(), nullable=True),
         sa.Column("settings", postgresql.JSONB(astext_type=sa.Text()), server_default="{}", nullable=False),
         sa.Column("answered_at", sa.DateTime(timezone=True), nullable=True),
-        sa.ForeignKeyConstraint(
-            ["endpoint_id"], ["sites.endpoints.id"], name=op.f("fk_messages_endpoint_id")
-        ),
+        sa.ForeignKeyConstraint(["endpoint_id"], ["sites.endpoints.id"], name=op.f("fk_messages_endpoint_id")),
         sa.ForeignKeyConstraint(
             ["organization_id"], ["tenancy.organizations.id"], name=op.f("fk_messages_organization_id")
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_messages")),
         schema="sites",
     )
-    op.create_index(
-        "ix_messages_control", "messages", ["endpoint_id", "control_id"], unique=False, schema="sites"
-    )
+    op.create_index("ix_messages_control", "messages", ["endpoint_id", "control_id"], unique=False, schema="sites")
     op.create_index(
         "ix_messages_organization",
         "messages",
@@ -988,9 +936,7 @@ def upgrade() -> None:
             name=op.f("ck_reads_state"),
         ),
         sa.ForeignKeyConstraint(["case_id"], ["worklist.cases.id"], name=op.f("fk_reads_case_id")),
-        sa.ForeignKeyConstraint(
-            ["engagement_id"], ["people.engagements.id"], name=op.f("fk_reads_engagement_id")
-        ),
+        sa.ForeignKeyConstraint(["engagement_id"], ["people.engagements.id"], name=op.f("fk_reads_engagement_id")),
         sa.ForeignKeyConstraint(
             ["organization_id"], ["tenancy.organizations.id"], name=op.f("fk_reads_organization_id")
         ),
@@ -1073,9 +1019,7 @@ def upgrade() -> None:
         sa.Column("holder_name", sa.Text(), nullable=False),
         sa.Column("session_id", sa.Uuid(), nullable=True),
         sa.Column("taken_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
-        sa.Column(
-            "refreshed_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False
-        ),
+        sa.Column("refreshed_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.ForeignKeyConstraint(
             ["organization_id"], ["tenancy.organizations.id"], name=op.f("fk_edit_locks_organization_id")
         ),
@@ -1111,12 +1055,8 @@ def upgrade() -> None:
             ["organization_id"], ["tenancy.organizations.id"], name=op.f("fk_report_versions_organization_id")
         ),
         sa.ForeignKeyConstraint(["read_id"], ["worklist.reads.id"], name=op.f("fk_report_versions_read_id")),
-        sa.ForeignKeyConstraint(
-            ["report_id"], ["reading.reports.id"], name=op.f("fk_report_versions_report_id")
-        ),
-        sa.ForeignKeyConstraint(
-            ["signed_by"], ["access.users.id"], name=op.f("fk_report_versions_signed_by")
-        ),
+        sa.ForeignKeyConstraint(["report_id"], ["reading.reports.id"], name=op.f("fk_report_versions_report_id")),
+        sa.ForeignKeyConstraint(["signed_by"], ["access.users.id"], name=op.f("fk_report_versions_signed_by")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_report_versions")),
         sa.UniqueConstraint("report_id", "number", name=op.f("uq_report_versions_report_id_number")),
         schema="reading",
@@ -1145,9 +1085,7 @@ def upgrade() -> None:
         schema="worklist",
     )
     op.create_index("ix_assignments_case", "assignments", ["case_id"], unique=False, schema="worklist")
-    op.create_index(
-        "ix_assignments_read", "assignments", ["read_id", "assigned_at"], unique=False, schema="worklist"
-    )
+    op.create_index("ix_assignments_read", "assignments", ["read_id", "assigned_at"], unique=False, schema="worklist")
     op.create_table(
         "case_procedures",
         sa.Column("case_id", sa.UUID(), nullable=False),
@@ -1197,9 +1135,7 @@ def upgrade() -> None:
             "state in ('queued','sent','acknowledged','held','failed')", name=op.f("ck_deliveries_state")
         ),
         sa.ForeignKeyConstraint(["case_id"], ["worklist.cases.id"], name=op.f("fk_deliveries_case_id")),
-        sa.ForeignKeyConstraint(
-            ["endpoint_id"], ["sites.endpoints.id"], name=op.f("fk_deliveries_endpoint_id")
-        ),
+        sa.ForeignKeyConstraint(["endpoint_id"], ["sites.endpoints.id"], name=op.f("fk_deliveries_endpoint_id")),
         sa.ForeignKeyConstraint(
             ["organization_id"], ["tenancy.organizations.id"], name=op.f("fk_deliveries_organization_id")
         ),

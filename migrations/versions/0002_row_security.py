@@ -66,10 +66,8 @@ POLICIES: dict[str, str] = {
     "patients.identifiers": f"{OWN} or {GRANTED.format(patient='identifiers.patient_id')}",
     "sites.messages": OWN,
     "archive.studies": f"{OWN} or {GRANTED.format(patient='studies.patient_id')}",
-    "archive.series": f"{OWN} or "
-    + PARENT.format(parent="archive.studies", child="series", column="study_id"),
-    "archive.instances": f"{OWN} or "
-    + PARENT.format(parent="archive.studies", child="instances", column="study_id"),
+    "archive.series": f"{OWN} or " + PARENT.format(parent="archive.studies", child="series", column="study_id"),
+    "archive.instances": f"{OWN} or " + PARENT.format(parent="archive.studies", child="instances", column="study_id"),
     "archive.held_objects": OWN,
     "orders.orders": f"{OWN} or {GRANTED.format(patient='orders.patient_id')}",
     "orders.requested_procedures": f"{OWN} or "
@@ -88,17 +86,14 @@ POLICIES: dict[str, str] = {
     "worklist.reads": f"{OWN} or " + PARENT.format(parent="worklist.cases", child="reads", column="case_id"),
     "worklist.assignments": f"{OWN} or "
     + PARENT.format(parent="worklist.cases", child="assignments", column="case_id"),
-    "worklist.alarms": f"{OWN} or "
-    + PARENT.format(parent="worklist.cases", child="alarms", column="case_id"),
-    "reading.reports": f"{OWN} or "
-    + PARENT.format(parent="worklist.cases", child="reports", column="case_id"),
+    "worklist.alarms": f"{OWN} or " + PARENT.format(parent="worklist.cases", child="alarms", column="case_id"),
+    "reading.reports": f"{OWN} or " + PARENT.format(parent="worklist.cases", child="reports", column="case_id"),
     "reading.drafts": "author_id = (select tenancy.actor_user())",
     "reading.edit_locks": f"{OWN} or "
     + PARENT.format(parent="reading.reports", child="edit_locks", column="report_id"),
     "reading.report_versions": f"{OWN} or "
     + PARENT.format(parent="worklist.cases", child="report_versions", column="case_id"),
-    "delivery.deliveries": f"{OWN} or "
-    + PARENT.format(parent="worklist.cases", child="deliveries", column="case_id"),
+    "delivery.deliveries": f"{OWN} or " + PARENT.format(parent="worklist.cases", child="deliveries", column="case_id"),
     "delivery.delivery_attempts": f"{OWN} or "
     + PARENT.format(parent="delivery.deliveries", child="delivery_attempts", column="delivery_id"),
 }

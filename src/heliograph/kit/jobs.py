@@ -18,7 +18,15 @@ SCHEMA = "jobs"
 _outbox = App(connector=SyncPsycopgConnector())
 
 
-def defer_in(session: ActorSession, task: str, args: dict[str, Any], *, queue: str = "default", lock: str | None = None, at: datetime | None = None) -> None:
+def defer_in(
+    session: ActorSession,
+    task: str,
+    args: dict[str, Any],
+    *,
+    queue: str = "default",
+    lock: str | None = None,
+    at: datetime | None = None,
+) -> None:
     """Enqueues `task` with `args` (ids only) in the session's transaction."""
     connection = session.connection().connection.driver_connection
     with connection.cursor() as cursor:  # type: ignore[union-attr]
@@ -34,7 +42,11 @@ def defer_in(session: ActorSession, task: str, args: dict[str, Any], *, queue: s
 def make_worker_app(url: str, *, pool: int = 4) -> App:
     """The app that tasks are registered on and that workers run. `url` is a SQLAlchemy or libpq URL of the application role."""
     conninfo = url.replace("postgresql+psycopg://", "postgresql://", 1)
-    return App(connector=PsycopgConnector(conninfo=conninfo, kwargs={"options": f"-c search_path={SCHEMA}"}, min_size=1, max_size=pool))
+    return App(
+        connector=PsycopgConnector(
+            conninfo=conninfo, kwargs={"options": f"-c search_path={SCHEMA}"}, min_size=1, max_size=pool
+        )
+    )
 
 
 __all__ = ["SCHEMA", "defer_in", "make_worker_app", "procrastinate"]

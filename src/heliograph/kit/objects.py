@@ -45,7 +45,9 @@ class Objects:
 
     def get_ranges(self, key: str, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
         """Several (offset, length) ranges of one object."""
-        found = obstore.get_ranges(self._store, _checked(key), starts=[o for o, _ in ranges], lengths=[n for _, n in ranges])
+        found = obstore.get_ranges(
+            self._store, _checked(key), starts=[o for o, _ in ranges], lengths=[n for _, n in ranges]
+        )
         return [bytes(b) for b in found]
 
     def exists(self, key: str) -> bool:

@@ -22,7 +22,7 @@ def default_data_dir() -> Path:
 class _FileSource(PydanticBaseSettingsSource):
     """Reads `HELIOGRAPH_<NAME>_FILE`: the way container platforms hand over secrets."""
 
-    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002 (the base's signature)
         path = os.environ.get(f"{PREFIX}{field_name.upper()}_FILE")
         return (Path(path).read_text("utf-8").strip() if path else None), field_name, False
 
@@ -36,34 +36,59 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore")
 
-    data_dir: Path = Field(default_factory=default_data_dir, description="Folder of the embedded database, objects, spool and keys.")
+    data_dir: Path = Field(
+        default_factory=default_data_dir,
+        description="Folder of the embedded database, objects, spool and keys.",
+    )
     database_url: SecretStr | None = Field(
-        None, description="PostgreSQL 18 or later as the application role (row-level security applies). Empty: the embedded server."
+        None,
+        description="PostgreSQL 18 or later as the application role (row-level security applies). Empty: the embedded server.",
     )
     database_owner_url: SecretStr | None = Field(None, description="The role that owns the tables and migrates.")
     database_pool: int = Field(10, ge=1, le=100, description="Most connections a process holds.")
-    objects_url: str | None = Field(None, description="Where objects live: a folder, s3://, gs:// or az:// URL. Empty: a folder in the data folder.")
-    public_url: str = Field("http://127.0.0.1:8080", description="The address people use; https turns Secure cookies on.")
+    objects_url: str | None = Field(
+        None,
+        description="Where objects live: a folder, s3://, gs:// or az:// URL. Empty: a folder in the data folder.",
+    )
+    public_url: str = Field(
+        "http://127.0.0.1:8080", description="The address people use; https turns Secure cookies on."
+    )
     http_host: str = Field("127.0.0.1", description="Address the web server listens on.")
     http_port: int = Field(8080, ge=0, le=65535, description="Port the web server listens on.")
     dimse_host: str = Field("127.0.0.1", description="Address the DICOM listener binds.")
     dimse_port: int = Field(11112, ge=0, le=65535, description="Port of the DICOM listener.")
-    dimse_ae_title: str = Field("HELIOGRAPH", max_length=16, description="Our application entity title, where a caller names no other.")
+    dimse_ae_title: str = Field(
+        "HELIOGRAPH",
+        max_length=16,
+        description="Our application entity title, where a caller names no other.",
+    )
     hl7_host: str = Field("127.0.0.1", description="Address the HL7 listener binds.")
     hl7_port: int = Field(2575, ge=0, le=65535, description="Port of the HL7 (MLLP) listener.")
     session_idle_minutes: int = Field(30, ge=1, description="A session ends after so many minutes without a request.")
     session_hours: int = Field(12, ge=1, description="A session ends after so many hours at the latest.")
-    signature_idle_minutes: int = Field(15, ge=1, description="Signing asks for the password again after so many idle minutes.")
-    quiet_seconds: int = Field(90, ge=1, description="A study is complete after so many seconds without a new image, where the facility says nothing.")
-    unmatched_alarm_minutes: int = Field(10, ge=1, description="An unmatched study raises an alarm after so many minutes.")
+    signature_idle_minutes: int = Field(
+        15, ge=1, description="Signing asks for the password again after so many idle minutes."
+    )
+    quiet_seconds: int = Field(
+        90,
+        ge=1,
+        description="A study is complete after so many seconds without a new image, where the facility says nothing.",
+    )
+    unmatched_alarm_minutes: int = Field(
+        10, ge=1, description="An unmatched study raises an alarm after so many minutes."
+    )
     delivery_timeout_seconds: float = Field(30.0, gt=0, description="How long to wait for a site's acknowledgement.")
     max_upload_mb: int = Field(2048, ge=1, description="Largest upload in MiB.")
     min_free_mb: int = Field(512, ge=0, description="Refuse images (0xA700, 507) when less disk than this is free.")
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
-    log_format: str = Field("auto", pattern="^(auto|json|console)$", description="json, console, or auto: console on a terminal.")
+    log_format: str = Field(
+        "auto", pattern="^(auto|json|console)$", description="json, console, or auto: console on a terminal."
+    )
     demonstration: bool = Field(False, description="Marks every page DEMONSTRATION.")
     region: str = Field("home", description="Name of this region's cell.")
-    audit_witness: Path | None = Field(None, description="File to which each signed tree head is appended. Empty: in the data folder.")
+    audit_witness: Path | None = Field(
+        None, description="File to which each signed tree head is appended. Empty: in the data folder."
+    )
     workers: int = Field(4, ge=1, le=64, description="Jobs a worker process runs at once.")
 
     @classmethod
@@ -72,8 +97,8 @@ class Settings(BaseSettings):
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 (the base's signature)
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return init_settings, _FileSource(settings_cls), env_settings
 

@@ -79,7 +79,16 @@ class Recorder(Protocol):
 class Outbox(Protocol):
     """Enqueues a job inside the session's transaction. Arguments are ids only."""
 
-    def __call__(self, session: ActorSession, task: str, args: dict[str, Any], *, queue: str, lock: str | None, at: datetime | None) -> None: ...
+    def __call__(
+        self,
+        session: ActorSession,
+        task: str,
+        args: dict[str, Any],
+        *,
+        queue: str,
+        lock: str | None,
+        at: datetime | None,
+    ) -> None: ...
 
 
 @dataclass
@@ -99,9 +108,16 @@ class Work:
     def now(self) -> datetime:
         return self.clock.now()
 
-    def record(self, action: str, *, organization_id: UUID | None = None, at: datetime | None = None, **subject: Any) -> None:
+    def record(
+        self, action: str, *, organization_id: UUID | None = None, at: datetime | None = None, **subject: Any
+    ) -> None:
         """Adds `action` to the record; `subject` as in `Entry`."""
-        self._recorder(self.session, self.actor, at or self.now, Entry(action=action, organization_id=organization_id, **subject))
+        self._recorder(
+            self.session,
+            self.actor,
+            at or self.now,
+            Entry(action=action, organization_id=organization_id, **subject),
+        )
         self._entries += 1
 
     def announce(self, event: Event) -> None:
@@ -109,7 +125,15 @@ class Work:
         self.session.flush()
         self._reactions.run(self, event)
 
-    def enqueue(self, task: str, *, queue: str = "default", lock: str | None = None, at: datetime | None = None, **ids: Any) -> None:
+    def enqueue(
+        self,
+        task: str,
+        *,
+        queue: str = "default",
+        lock: str | None = None,
+        at: datetime | None = None,
+        **ids: Any,
+    ) -> None:
         """Enqueues a job that exists exactly if this transaction commits."""
         args = {k: str(v) if isinstance(v, UUID) else v for k, v in ids.items()}
         self._outbox(self.session, task, args, queue=queue, lock=lock, at=at)

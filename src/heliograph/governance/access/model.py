@@ -74,7 +74,11 @@ class SignInAttempt(Base):
     """One try to sign in, for rate limits. The name is hashed, since people type passwords there."""
 
     __tablename__ = "sign_in_attempts"
-    __table_args__ = (Index("ix_sign_in_attempts_who", "username_hash", "at"), Index("ix_sign_in_attempts_where", "address", "at"), {"schema": "access"})
+    __table_args__ = (
+        Index("ix_sign_in_attempts_who", "username_hash", "at"),
+        Index("ix_sign_in_attempts_where", "address", "at"),
+        {"schema": "access"},
+    )
 
     id: Mapped[Id]
     username_hash: Mapped[bytes] = mapped_column(LargeBinary)

@@ -10,7 +10,14 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from heliograph.kit.db.base import Base, Id, Stamp
 
-ORGANIZATION_KINDS = ("clinic", "community_hospital", "tertiary_hospital", "imaging_centre", "telemedicine_provider", "reading_group")
+ORGANIZATION_KINDS = (
+    "clinic",
+    "community_hospital",
+    "tertiary_hospital",
+    "imaging_centre",
+    "telemedicine_provider",
+    "reading_group",
+)
 
 
 class Organization(Base):
@@ -18,7 +25,10 @@ class Organization(Base):
 
     __tablename__ = "organizations"
     __table_args__ = (
-        CheckConstraint("kind in ('clinic','community_hospital','tertiary_hospital','imaging_centre','telemedicine_provider','reading_group')", name="kind"),
+        CheckConstraint(
+            "kind in ('clinic','community_hospital','tertiary_hospital','imaging_centre','telemedicine_provider','reading_group')",
+            name="kind",
+        ),
         {"schema": "tenancy"},
     )
 

@@ -224,9 +224,7 @@ class EmbeddedPostgres:
             said = self._last_words()
             # Orphans of a killed server end within moments; until then their memory guards the files.
             if "shared memory block" not in said or time.monotonic() - first_try > _ODD_LIMIT:
-                raise PostgresFailed(
-                    f"PostgreSQL ended while starting: {said} (logs in {self.cluster / 'log'})"
-                )
+                raise PostgresFailed(f"PostgreSQL ended while starting: {said} (logs in {self.cluster / 'log'})")
             time.sleep(0.2)
 
     def _last_words(self) -> str:
@@ -249,9 +247,7 @@ class EmbeddedPostgres:
 
     def _admin(self) -> psycopg.Connection[tuple[Any, ...]]:
         host = str(self.socket_dir)
-        return psycopg.connect(
-            host=host, port=PORT, user=ADMIN, dbname="postgres", connect_timeout=10, autocommit=True
-        )
+        return psycopg.connect(host=host, port=PORT, user=ADMIN, dbname="postgres", connect_timeout=10, autocommit=True)
 
     def _refusal(self) -> str | None:
         """Why our server does not answer; None if it does."""
@@ -292,9 +288,7 @@ class EmbeddedPostgres:
                 time.sleep(0.1)
             log.warning("removed a stale postmaster.pid: process %d is not our PostgreSQL", pid)
             (self.cluster / "postmaster.pid").unlink(missing_ok=True)
-        for left in self.socket_dir.glob(
-            ".s.PGSQL.*"
-        ):  # the folder is this cluster's alone, and no server runs
+        for left in self.socket_dir.glob(".s.PGSQL.*"):  # the folder is this cluster's alone, and no server runs
             left.unlink(missing_ok=True)
 
     # ---------------------------------------------------------------- stopping

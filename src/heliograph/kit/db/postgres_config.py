@@ -61,9 +61,7 @@ _SETTINGS = {
 _QUICK = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "max_connections": "200"}
 
 
-def write_configuration(
-    home: Path, cluster: Path, socket_dir: Path, accounts: Sequence[str], *, quick: bool
-) -> None:
+def write_configuration(home: Path, cluster: Path, socket_dir: Path, accounts: Sequence[str], *, quick: bool) -> None:
     """Write the server's three configuration files into `home`.
 
     They lie outside the cluster, so that an administrator's `ALTER SYSTEM` (in the cluster's own file) still

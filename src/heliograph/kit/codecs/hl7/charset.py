@@ -75,8 +75,8 @@ def codec_of(name: str) -> str:
 
 
 def codec_of_declaration(declared: list[str], default: str) -> tuple[str, bool]:
-    """The codec for the repetitions of MSH-18, and whether all of them are known. Empty and ASCII mean the
-    feed's default."""
+    """The codec for the repetitions of MSH-18, and whether all of them are known. Empty and
+    ASCII mean the feed's default."""
     codecs: list[str] = []
     known = True
     for name in declared:

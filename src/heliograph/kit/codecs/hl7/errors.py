@@ -1,5 +1,4 @@
-"""What can be wrong with an HL7 message. None of these repeats the message's content: it may be about a
-patient."""
+"""What can be wrong with an HL7 message. None of these repeats its content, which may be about a patient."""
 
 from __future__ import annotations
 

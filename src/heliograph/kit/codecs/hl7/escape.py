@@ -79,8 +79,7 @@ def escape(text: str, delimiters: Delimiters = STANDARD) -> str:
 
 
 def unescape(text: str, delimiters: Delimiters = STANDARD, codec: str = "utf-8") -> str:
-    r"""The text behind a component's escapes. Line breaks come out as `\n`; `codec` reads the bytes of
-    `\Xhh..\`."""
+    r"""The text behind a component's escapes. Line breaks come out as `\n`; `codec` reads `\Xhh..\`."""
     e = delimiters.escape
     if e not in text:
         return text
@@ -146,7 +145,6 @@ def _text_of(data: bytes, codec: str) -> str:
 
 
 def _laid_out(command: str, count: str | None) -> str:
-    """What a formatting command (HL7 v2.5.1 2.7.6) leaves in plain text; indents and fill modes leave
-    nothing."""
+    """What a formatting command (HL7 v2.5.1 2.7.6) leaves in text: for indents and fill modes, nothing."""
     times = min(abs(int(count or 1)), _MAX_BLANKS)
     return {"br": "\n", "ce": "\n", "sp": "\n" * times, "sk": " " * times}.get(command, "")

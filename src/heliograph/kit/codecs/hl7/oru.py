@@ -1,5 +1,4 @@
-"""ORU^R01, a report on its way out (HL7 v2.5.1 7.3.1): plain values in, the payload's bytes out, everything
-escaped."""
+"""ORU^R01, a report on its way out (HL7 v2.5.1 7.3.1): plain values in, bytes out, everything escaped."""
 
 from __future__ import annotations
 
@@ -91,8 +90,7 @@ class EntityId:
 
 @dataclass(frozen=True)
 class Code:
-    """A coded entry (CE). `suffix` goes behind the code as a subcomponent: GDT, IMP, ADT, REC (HL7 v2.5.1
-    7.1.3)."""
+    """A coded entry (CE). `suffix` goes behind the code as a subcomponent: GDT, IMP, ADT, REC."""
 
     code: str
     text: str = ""

@@ -1,0 +1,110 @@
+"""Who is behind a session cookie or a bearer key."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import or_, select, update
+
+from heliograph.governance.access.model import Key, RoleAssignment, SessionRow, User
+from heliograph.governance.access.passwords import token_hash
+from heliograph.kit.actor import Actor, RoleHeld, machine, system
+from heliograph.kit.settings import Settings
+from heliograph.kit.work import WorkFactory
+
+CACHE_SECONDS = 3.0
+"""How long a resolved session is believed without asking the database: image frames come by the hundred."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A resolved caller of the web door. `csrf_token` is None for a key. `may_store`, `may_read` bound a key."""
+
+    actor: Actor
+    csrf_token: str | None
+    facility_id: UUID | None = None
+    may_store: bool = True
+    may_read: bool = True
+
+
+class Sessions:
+    """Resolves cookies and keys, with a cache of a few seconds that signing out clears in this process."""
+
+    def __init__(self, works: WorkFactory, settings: Settings) -> None:
+        self._works = works
+        self._settings = settings
+        self._cache: dict[bytes, tuple[float, Known]] = {}
+        self._lock = threading.Lock()
+
+    def by_cookie(self, token: str, *, address: str | None, unsafe: bool) -> Known | None:
+        """The signed-in person, or None. Moves the session's idle clocks."""
+        hashed = token_hash(token)
+        if not unsafe and (known := self._cached(hashed)):
+            return known
+        with self._works.begin(system("sessions")) as work:
+            now, session = work.now, work.session
+            row = session.scalar(select(SessionRow).where(SessionRow.token_hash == hashed))
+            idle = timedelta(minutes=self._settings.session_idle_minutes)
+            if row is None or row.ended_at is not None or row.expires_at <= now or row.last_seen_at + idle <= now:
+                return None
+            user = session.get_one(User, row.user_id)
+            if not user.is_active:
+                return None
+            roles = session.scalars(
+                select(RoleAssignment).where(
+                    RoleAssignment.user_id == user.id,
+                    RoleAssignment.valid_from <= now,
+                    or_(RoleAssignment.valid_until.is_(None), RoleAssignment.valid_until > now),
+                )
+            )
+            held = tuple(RoleHeld(r.organization_id, r.role, r.facility_id) for r in roles)
+            fresh: dict[str, object] = {}
+            if now - row.last_seen_at > timedelta(seconds=30):
+                fresh["last_seen_at"] = now
+            if (
+                unsafe
+                and row.signature_at
+                and now - row.signature_at <= timedelta(minutes=self._settings.signature_idle_minutes)
+            ):
+                fresh["signature_at"] = now
+            if fresh:
+                session.execute(update(SessionRow).where(SessionRow.id == row.id).values(**fresh))
+            known = Known(
+                Actor("user", user.display_name, user.id, (), held, row.id, address, user.is_operator),
+                csrf_token=row.csrf_token,
+            )
+        self._remember(hashed, known)
+        return known
+
+    def by_key(self, token: str, *, address: str | None) -> Known | None:
+        """The machine that bears `token`, acting for its organisation, or None."""
+        hashed = token_hash(token)
+        if known := self._cached(hashed):
+            return known
+        with self._works.read(system("sessions")) as work:
+            key = work.session.scalar(select(Key).where(Key.token_hash == hashed))
+            if key is None or key.revoked_at is not None or (key.expires_at is not None and key.expires_at <= work.now):
+                return None
+            actor = machine(f"key {key.name}", key.id, key.organization_id, address=address)
+            known = Known(actor, None, key.facility_id, key.may_store, key.may_read)
+        self._remember(hashed, known)
+        return known
+
+    def forget(self, token: str) -> None:
+        with self._lock:
+            self._cache.pop(token_hash(token), None)
+
+    def _cached(self, hashed: bytes) -> Known | None:
+        with self._lock:
+            found = self._cache.get(hashed)
+        return found[1] if found and found[0] > time.monotonic() else None
+
+    def _remember(self, hashed: bytes, known: Known) -> None:
+        with self._lock:
+            if len(self._cache) > 10_000:
+                self._cache.clear()
+            self._cache[hashed] = (time.monotonic() + CACHE_SECONDS, known)
