@@ -127,9 +127,7 @@ class MllpListener:
         self._server = socket.create_server((self.host, self.port), family=family, backlog=128)
         self.port = self._server.getsockname()[1]
         self._stopping.clear()
-        self._acceptor = threading.Thread(
-            target=self._accept, args=(self._server,), name="mllp-accept", daemon=True
-        )
+        self._acceptor = threading.Thread(target=self._accept, args=(self._server,), name="mllp-accept", daemon=True)
         self._acceptor.start()
 
     def stop(self, grace: float = 10.0) -> None:
@@ -164,9 +162,7 @@ class MllpListener:
                 self._stopping.wait(0.05)
                 continue
             peer = Peer(address[0], address[1])
-            thread = threading.Thread(
-                target=self._serve, args=(connection, peer), name="mllp-peer", daemon=True
-            )
+            thread = threading.Thread(target=self._serve, args=(connection, peer), name="mllp-peer", daemon=True)
             with self._lock:
                 full = len(self._connections) >= self._max_connections
                 if not full:
@@ -337,9 +333,7 @@ def _shut(connection: socket.socket, how: int) -> None:
 
 def _log_error(error: Exception, peer: Peer) -> None:
     # The type only: the text of an error may hold a piece of the message.
-    _log.error(
-        "MLLP handler failed for %s with %s; closed without an answer", peer.address, type(error).__name__
-    )
+    _log.error("MLLP handler failed for %s with %s; closed without an answer", peer.address, type(error).__name__)
 
 
 def _log_notice(notice: Notice, peer: Peer) -> None:

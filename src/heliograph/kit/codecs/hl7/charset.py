@@ -90,9 +90,7 @@ def codec_of_declaration(declared: list[str], default: str) -> tuple[str, bool]:
     return chosen or codec_of(default), known
 
 
-def read(
-    payload: bytes, default_charset: str, *, override: str | None = None, utf8_first: bool = False
-) -> Decoded:
+def read(payload: bytes, default_charset: str, *, override: str | None = None, utf8_first: bool = False) -> Decoded:
     """Decode a payload by its MSH-18.
 
     Args:

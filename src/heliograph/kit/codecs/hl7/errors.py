@@ -46,9 +46,7 @@ class Unencodable(Invalid):
 class FieldMissing(Invalid):
     """A required value is missing."""
 
-    def __init__(
-        self, segment: str, sequence: int = 1, field: int | None = None, component: int | None = None
-    ) -> None:
+    def __init__(self, segment: str, sequence: int = 1, field: int | None = None, component: int | None = None) -> None:
         self.location = Location(segment, sequence, field, 1 if component else None, component)
         place = segment if field is None else f"{segment}-{field}" + (f".{component}" if component else "")
         super().__init__(f"{place} is missing.", location=str(self.location))

@@ -71,9 +71,7 @@ def escape(text: str, delimiters: Delimiters = STANDARD) -> str:
     if delimiters.truncation:
         table[delimiters.truncation] = "P"
     translation = {ord(character): f"{e}{code}{e}" for character, code in table.items()}
-    translation |= {
-        code: f"{e}X{code:02X}{e}" for code in (*range(0x20), 0x7F) if code not in (0x09, 0x0A, 0x0D)
-    }
+    translation |= {code: f"{e}X{code:02X}{e}" for code in (*range(0x20), 0x7F) if code not in (0x09, 0x0A, 0x0D)}
     translation |= {0x0A: f"{e}.br{e}"}
     return _LINE_END.sub("\n", text).translate(translation)
 

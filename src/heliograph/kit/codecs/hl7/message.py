@@ -128,9 +128,7 @@ class Segment:
         found = self.repetitions(field)
         return found[repetition - 1].get(component, subcomponent) if 0 < repetition <= len(found) else None
 
-    def text(
-        self, field: int, component: int = 1, subcomponent: int = 1, *, repetition: int = 1
-    ) -> str | None:
+    def text(self, field: int, component: int = 1, subcomponent: int = 1, *, repetition: int = 1) -> str | None:
         """As `get`, with None for NULL."""
         value = self.get(field, component, subcomponent, repetition=repetition)
         return value if isinstance(value, str) else None
@@ -225,12 +223,8 @@ class Message:
         value = self.text(path)
         if value is None:
             found = _PATH.fullmatch(path)
-            name, sequence, field, _, component, _ = (
-                found.groups() if found else (path, None, None, None, None, None)
-            )
-            raise FieldMissing(
-                name, int(sequence or 1), int(field or 1), int(component) if component else None
-            )
+            name, sequence, field, _, component, _ = found.groups() if found else (path, None, None, None, None, None)
+            raise FieldMissing(name, int(sequence or 1), int(field or 1), int(component) if component else None)
         return value
 
     def groups(self) -> Iterator[OrderGroup]:
@@ -298,9 +292,7 @@ class Message:
             return None
 
 
-def parse(
-    payload: bytes, default_charset: str, *, override: str | None = None, utf8_first: bool = False
-) -> Message:
+def parse(payload: bytes, default_charset: str, *, override: str | None = None, utf8_first: bool = False) -> Message:
     """Decode (see `charset.read` for the arguments) and split a message.
 
     Raises:

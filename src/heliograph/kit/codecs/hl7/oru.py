@@ -316,9 +316,7 @@ def _cx(identifier: PatientIdentifier) -> str:
 
 
 def _xpn(name: Name) -> str:
-    return _parts(
-        [name.family, name.given, name.middle, name.suffix, name.prefix, "", "L", name.representation], "^"
-    )
+    return _parts([name.family, name.given, name.middle, name.suffix, name.prefix, "", "L", name.representation], "^")
 
 
 def _ei(entity: EntityId | None) -> str:
