@@ -96,6 +96,7 @@ def upgrade() -> None:
         sa.Column("size", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("root", sa.LargeBinary(), nullable=False),
+        sa.Column("frontier", sa.LargeBinary(), nullable=False),
         sa.Column("key_id", sa.Text(), nullable=False),
         sa.Column("signature", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("size", name=op.f("pk_tree_heads")),
@@ -152,9 +153,7 @@ def upgrade() -> None:
             name=op.f("ck_role_assignments_role"),
         ),
         sa.ForeignKeyConstraint(
-            ["organization_id"],
-            ["tenancy.organizations.id"],
-            name=op.f("fk_role_assignments_organization_id"),
+            ["organization_id"], ["tenancy.organizations.id"], name=op.f("fk_role_assignments_organization_id")
         ),
         sa.ForeignKeyConstraint(["user_id"], ["access.users.id"], name=op.f("fk_role_assignments_user_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_role_assignments")),
@@ -202,9 +201,7 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.CheckConstraint("read_kind in ('final','preliminary')", name=op.f("ck_agreements_read_kind")),
         sa.ForeignKeyConstraint(
-            ["group_organization_id"],
-            ["tenancy.organizations.id"],
-            name=op.f("fk_agreements_group_organization_id"),
+            ["group_organization_id"], ["tenancy.organizations.id"], name=op.f("fk_agreements_group_organization_id")
         ),
         sa.ForeignKeyConstraint(
             ["organization_id"], ["tenancy.organizations.id"], name=op.f("fk_agreements_organization_id")
@@ -325,9 +322,7 @@ def upgrade() -> None:
         sa.CheckConstraint("(patient_id is null) = (purpose = 'coordination')", name=op.f("ck_grants_scope")),
         sa.CheckConstraint("purpose in ('coordination','interpretation','priors')", name=op.f("ck_grants_purpose")),
         sa.ForeignKeyConstraint(
-            ["grantee_organization_id"],
-            ["tenancy.organizations.id"],
-            name=op.f("fk_grants_grantee_organization_id"),
+            ["grantee_organization_id"], ["tenancy.organizations.id"], name=op.f("fk_grants_grantee_organization_id")
         ),
         sa.ForeignKeyConstraint(
             ["organization_id"], ["tenancy.organizations.id"], name=op.f("fk_grants_organization_id")
@@ -336,18 +331,10 @@ def upgrade() -> None:
         schema="tenancy",
     )
     op.create_index(
-        "ix_grants_grantee",
-        "grants",
-        ["grantee_organization_id", "organization_id"],
-        unique=False,
-        schema="tenancy",
+        "ix_grants_grantee", "grants", ["grantee_organization_id", "organization_id"], unique=False, schema="tenancy"
     )
     op.create_index(
-        "ix_grants_patient",
-        "grants",
-        ["patient_id", "grantee_organization_id"],
-        unique=False,
-        schema="tenancy",
+        "ix_grants_patient", "grants", ["patient_id", "grantee_organization_id"], unique=False, schema="tenancy"
     )
     op.create_table(
         "alarms",
@@ -424,6 +411,7 @@ def upgrade() -> None:
         sa.Column("expected_instances", sa.Integer(), nullable=True),
         sa.Column("first_received_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("last_received_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("indexed_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("completed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("completed_by", sa.Text(), nullable=True),
         sa.Column("match_state", sa.Text(), server_default="unmatched", nullable=False),
@@ -435,18 +423,12 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["patient_id"], ["patients.patients.id"], name=op.f("fk_studies_patient_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_studies")),
         sa.UniqueConstraint(
-            "organization_id",
-            "study_instance_uid",
-            name=op.f("uq_studies_organization_id_study_instance_uid"),
+            "organization_id", "study_instance_uid", name=op.f("uq_studies_organization_id_study_instance_uid")
         ),
         schema="archive",
     )
     op.create_index(
-        "ix_studies_accession",
-        "studies",
-        ["organization_id", "accession_number"],
-        unique=False,
-        schema="archive",
+        "ix_studies_accession", "studies", ["organization_id", "accession_number"], unique=False, schema="archive"
     )
     op.create_index(
         "ix_studies_incomplete",
@@ -458,11 +440,7 @@ def upgrade() -> None:
     )
     op.create_index("ix_studies_patient", "studies", ["patient_id"], unique=False, schema="archive")
     op.create_index(
-        "ix_studies_received",
-        "studies",
-        ["organization_id", "last_received_at"],
-        unique=False,
-        schema="archive",
+        "ix_studies_received", "studies", ["organization_id", "last_received_at"], unique=False, schema="archive"
     )
     op.create_table(
         "orders",
@@ -498,19 +476,11 @@ def upgrade() -> None:
         schema="orders",
     )
     op.create_index(
-        "ix_orders_accession",
-        "orders",
-        ["organization_id", "accession_number"],
-        unique=False,
-        schema="orders",
+        "ix_orders_accession", "orders", ["organization_id", "accession_number"], unique=False, schema="orders"
     )
     op.create_index("ix_orders_patient", "orders", ["patient_id"], unique=False, schema="orders")
     op.create_index(
-        "ix_orders_placer",
-        "orders",
-        ["organization_id", "facility_id", "placer_number"],
-        unique=False,
-        schema="orders",
+        "ix_orders_placer", "orders", ["organization_id", "facility_id", "placer_number"], unique=False, schema="orders"
     )
     op.create_table(
         "identifiers",
@@ -526,10 +496,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["patient_id"], ["patients.patients.id"], name=op.f("fk_identifiers_patient_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_identifiers")),
         sa.UniqueConstraint(
-            "organization_id",
-            "authority",
-            "value",
-            name=op.f("uq_identifiers_organization_id_authority_value"),
+            "organization_id", "authority", "value", name=op.f("uq_identifiers_organization_id_authority_value")
         ),
         schema="patients",
     )
@@ -599,10 +566,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["reader_id"], ["people.readers.id"], name=op.f("fk_privileges_reader_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_privileges")),
         sa.UniqueConstraint(
-            "reader_id",
-            "facility_id",
-            "valid_from",
-            name=op.f("uq_privileges_reader_id_facility_id_valid_from"),
+            "reader_id", "facility_id", "valid_from", name=op.f("uq_privileges_reader_id_facility_id_valid_from")
         ),
         schema="people",
     )
@@ -721,9 +685,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["agreement_id"], ["agreements.agreements.id"], name=op.f("fk_cases_agreement_id")),
         sa.ForeignKeyConstraint(["facility_id"], ["sites.facilities.id"], name=op.f("fk_cases_facility_id")),
         sa.ForeignKeyConstraint(
-            ["group_organization_id"],
-            ["tenancy.organizations.id"],
-            name=op.f("fk_cases_group_organization_id"),
+            ["group_organization_id"], ["tenancy.organizations.id"], name=op.f("fk_cases_group_organization_id")
         ),
         sa.ForeignKeyConstraint(
             ["organization_id"], ["tenancy.organizations.id"], name=op.f("fk_cases_organization_id")
@@ -754,8 +716,6 @@ def upgrade() -> None:
         sa.Column("body_part", sa.Text(), nullable=True),
         sa.Column("laterality", sa.Text(), nullable=True),
         sa.Column("number_of_instances", sa.Integer(), server_default="0", nullable=False),
-        sa.Column("metadata_key", sa.Text(), nullable=True),
-        sa.Column("metadata_instances", sa.Integer(), server_default="0", nullable=False),
         sa.ForeignKeyConstraint(
             ["organization_id"], ["tenancy.organizations.id"], name=op.f("fk_series_organization_id")
         ),
@@ -817,9 +777,7 @@ def upgrade() -> None:
         sa.Column("study_instance_uid", sa.Text(), nullable=True),
         sa.ForeignKeyConstraint(["order_id"], ["orders.orders.id"], name=op.f("fk_requested_procedures_order_id")),
         sa.ForeignKeyConstraint(
-            ["organization_id"],
-            ["tenancy.organizations.id"],
-            name=op.f("fk_requested_procedures_organization_id"),
+            ["organization_id"], ["tenancy.organizations.id"], name=op.f("fk_requested_procedures_organization_id")
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_requested_procedures")),
         schema="orders",
@@ -873,11 +831,7 @@ def upgrade() -> None:
     )
     op.create_index("ix_messages_control", "messages", ["endpoint_id", "control_id"], unique=False, schema="sites")
     op.create_index(
-        "ix_messages_organization",
-        "messages",
-        ["organization_id", "received_at"],
-        unique=False,
-        schema="sites",
+        "ix_messages_organization", "messages", ["organization_id", "received_at"], unique=False, schema="sites"
     )
     op.create_table(
         "case_intervals",
@@ -932,8 +886,7 @@ def upgrade() -> None:
             name=op.f("ck_reads_kind"),
         ),
         sa.CheckConstraint(
-            "state in ('waiting','ready','assigned','reading','done','cancelled')",
-            name=op.f("ck_reads_state"),
+            "state in ('waiting','ready','assigned','reading','done','cancelled')", name=op.f("ck_reads_state")
         ),
         sa.ForeignKeyConstraint(["case_id"], ["worklist.cases.id"], name=op.f("fk_reads_case_id")),
         sa.ForeignKeyConstraint(["engagement_id"], ["people.engagements.id"], name=op.f("fk_reads_engagement_id")),
@@ -1104,11 +1057,7 @@ def upgrade() -> None:
         schema="worklist",
     )
     op.create_index(
-        "ix_case_procedures_procedure",
-        "case_procedures",
-        ["requested_procedure_id"],
-        unique=False,
-        schema="worklist",
+        "ix_case_procedures_procedure", "case_procedures", ["requested_procedure_id"], unique=False, schema="worklist"
     )
     op.create_table(
         "deliveries",
@@ -1140,9 +1089,7 @@ def upgrade() -> None:
             ["organization_id"], ["tenancy.organizations.id"], name=op.f("fk_deliveries_organization_id")
         ),
         sa.ForeignKeyConstraint(
-            ["report_version_id"],
-            ["reading.report_versions.id"],
-            name=op.f("fk_deliveries_report_version_id"),
+            ["report_version_id"], ["reading.report_versions.id"], name=op.f("fk_deliveries_report_version_id")
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_deliveries")),
         sa.UniqueConstraint(
@@ -1175,18 +1122,12 @@ def upgrade() -> None:
             ["delivery_id"], ["delivery.deliveries.id"], name=op.f("fk_delivery_attempts_delivery_id")
         ),
         sa.ForeignKeyConstraint(
-            ["organization_id"],
-            ["tenancy.organizations.id"],
-            name=op.f("fk_delivery_attempts_organization_id"),
+            ["organization_id"], ["tenancy.organizations.id"], name=op.f("fk_delivery_attempts_organization_id")
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_delivery_attempts")),
         schema="delivery",
     )
     op.create_index(
-        "ix_delivery_attempts_delivery",
-        "delivery_attempts",
-        ["delivery_id", "at"],
-        unique=False,
-        schema="delivery",
+        "ix_delivery_attempts_delivery", "delivery_attempts", ["delivery_id", "at"], unique=False, schema="delivery"
     )
     # ### end Alembic commands ###

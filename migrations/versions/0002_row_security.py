@@ -43,13 +43,22 @@ create function tenancy.actor_organizations() returns uuid[] language sql stable
     ) as seen
 $$;
 
-create function worklist.open_reads(readers uuid[]) returns table (reader_id uuid, open bigint)
-language sql stable security definer set search_path = pg_catalog as $$
-    select r.reader_id, count(*) from worklist.reads r
-    where r.reader_id = any(readers) and r.state in ('assigned', 'reading') group by r.reader_id
+create function tenancy.actor_administered() returns uuid[] language sql stable security definer set search_path = pg_catalog as $$
+    select coalesce(array_agg(distinct r.organization_id), '{}')
+    from access.role_assignments r
+    where r.user_id = tenancy.actor_user() and r.role = 'administrator'
+      and r.valid_from <= now() and (r.valid_until is null or r.valid_until > now())
 $$;
-comment on function worklist.open_reads is
-    'Capacity counts over all of a reader''s groups and clients, so it must count what the asker may not see: a number, nothing else.';
+
+create function worklist.reader_load(readers uuid[], since timestamptz) returns table (reader_id uuid, open bigint, assigned bigint)
+language sql stable security definer set search_path = pg_catalog as $$
+    select r.reader_id, count(*) filter (where r.state in ('assigned', 'reading')), count(*) filter (where r.assigned_at >= since)
+    from worklist.reads r
+    where r.reader_id = any(readers) and (r.state in ('assigned', 'reading') or r.assigned_at >= since)
+    group by r.reader_id
+$$;
+comment on function worklist.reader_load is
+    'Open reads and reads assigned since, over all of a reader''s groups and clients: numbers, nothing else.';
 """
 
 OWN = "organization_id = any((select tenancy.actor_organizations())::uuid[])"
@@ -61,7 +70,9 @@ GRANTED = (
 PARENT = "exists (select 1 from {parent} p where p.id = {child}.{column})"
 
 POLICIES: dict[str, str] = {
-    "tenancy.grants": f"{OWN} or grantee_organization_id = any((select tenancy.actor_groups())::uuid[])",
+    # An administrator gives and ends coordination, which names no patient.
+    "tenancy.grants": f"{OWN} or grantee_organization_id = any((select tenancy.actor_groups())::uuid[]) "
+    "or (patient_id is null and organization_id = any((select tenancy.actor_administered())::uuid[]))",
     "patients.patients": f"{OWN} or {GRANTED.format(patient='patients.id')}",
     "patients.identifiers": f"{OWN} or {GRANTED.format(patient='identifiers.patient_id')}",
     "sites.messages": OWN,

@@ -73,5 +73,7 @@ class TreeHead(Base):
     size: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     at: Mapped[datetime]
     root: Mapped[bytes] = mapped_column(LargeBinary)
+    frontier: Mapped[bytes] = mapped_column(LargeBinary)
+    """Hashes of the perfect subtrees, largest first, 32 bytes each: what the next batch is added to."""
     key_id: Mapped[str]
     signature: Mapped[bytes] = mapped_column(LargeBinary)
