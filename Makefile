@@ -50,7 +50,7 @@ web-test: setup-test
 
 pytest: setup-test
 	$(say) "tests"
-	@$(PYTEST) -q -n $(WORKERS) -m "not soak" $(ARGS)
+	@$(PYTEST) -q -n $(WORKERS) --dist loadgroup -m "not soak" $(ARGS)
 
 soak: setup-test ## the long versions of the crash and load tests
 	@$(PYTEST) -q -m soak --timeout 3600 $(ARGS)
