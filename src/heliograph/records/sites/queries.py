@@ -98,7 +98,8 @@ def facilities_of(
 def caller_for(session: ActorSession, called_ae: str, calling_ae: str, address: str) -> KnownCaller | None:
     """Who calls: the active caller with these titles whose address fits best.
 
-    Spaces around a title mean nothing (PS3.5 6.2). A caller without an address fits any. None: unknown, or its facility or organisation is not active.
+    Spaces around a title mean nothing (PS3.5 6.2). A caller without an address fits any.
+    None: unknown, or its facility or organisation is not active.
     """
     rows = session.scalars(
         select(Caller)
