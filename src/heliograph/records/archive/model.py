@@ -52,6 +52,8 @@ class Study(Base):
     expected_instances: Mapped[int | None]
     first_received_at: Mapped[datetime]
     last_received_at: Mapped[datetime]
+    indexed_at: Mapped[Stamp]
+    """When a batch last added images: after an outage the spool's backlog is filed long after it was received."""
     completed_at: Mapped[datetime | None]
     completed_by: Mapped[str | None]
     """quiet, technologist, count."""
@@ -62,7 +64,7 @@ class Study(Base):
 
 
 class Series(Base):
-    """A series. Its metadata document (DICOM JSON of all instances) is made once after each indexed batch."""
+    """A series. `number_of_instances` counts all, also those made here: it names the metadata document."""
 
     __tablename__ = "series"
     __table_args__ = (UniqueConstraint("study_id", "series_instance_uid"), {"schema": "archive"})
@@ -77,10 +79,6 @@ class Series(Base):
     body_part: Mapped[str | None]
     laterality: Mapped[str | None]
     number_of_instances: Mapped[int] = mapped_column(server_default="0")
-    metadata_key: Mapped[str | None]
-    """Object key of the gzip-compressed metadata document, null until made."""
-    metadata_instances: Mapped[int] = mapped_column(server_default="0")
-    """How many instances that document covers; a mismatch makes it anew."""
 
 
 class Instance(Base):

@@ -1,0 +1,123 @@
+"""Objects that can't be filed as they are: kept, visible, retryable."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from uuid import UUID
+
+from sqlalchemy import or_, select
+
+from heliograph.kit.db.session import ActorSession
+from heliograph.kit.errors import NotFound
+from heliograph.kit.objects import Objects
+from heliograph.kit.work import Work
+from heliograph.records.archive.examine import Examined, clean
+from heliograph.records.archive.model import HeldObject
+from heliograph.records.archive.spool import receive
+
+
+@dataclass(frozen=True, slots=True)
+class HeldFacts:
+    """A held object, without patient data. `reason` is different_content, bad_identity or unreadable."""
+
+    id: UUID
+    organization_id: UUID
+    facility_id: UUID | None
+    sop_instance_uid: str | None
+    study_instance_uid: str | None
+    object_length: int
+    reason: str
+    detail: str
+    received_at: datetime
+    resolved_at: datetime | None
+
+
+def hold(work: Work, entry: Examined, key: str, reason: str, detail: str) -> bool:
+    """Keeps an object aside under `key`. False if these very bytes are held already (a sender's retry, or a restart)."""
+    header = entry.facts.header if entry.facts else None
+    file = entry.file
+    uid = header.sop_instance_uid if header else None
+    same = (HeldObject.sha256 == entry.sha256) & HeldObject.resolved_at.is_(None)
+    if work.session.scalar(
+        select(HeldObject.id).where(
+            HeldObject.organization_id == file.organization_id, or_(same, HeldObject.object_key == key)
+        )
+    ):
+        return False
+    row = HeldObject(
+        organization_id=file.organization_id,
+        facility_id=file.facility_id,
+        caller_id=file.caller_id,
+        sop_instance_uid=uid,
+        study_instance_uid=header.study_instance_uid if header else None,
+        object_key=key,
+        object_length=file.length,
+        sha256=entry.sha256,
+        reason=reason,
+        detail=clean(detail) or reason,
+        received_at=file.received_at,
+    )
+    work.session.add(row)
+    work.session.flush()
+    work.record(
+        "object.held",
+        organization_id=file.organization_id,
+        outcome="failed",
+        subject_kind="held_object",
+        subject_id=row.id,
+        reason=reason,
+    )
+    return True
+
+
+def held_objects(session: ActorSession, limit: int = 200) -> list[HeldFacts]:
+    """Held objects that wait for a person, newest first."""
+    rows = session.scalars(
+        select(HeldObject).where(HeldObject.resolved_at.is_(None)).order_by(HeldObject.received_at.desc()).limit(limit)
+    )
+    return [HeldFacts(**{name: getattr(row, name) for name in HeldFacts.__dataclass_fields__}) for row in rows]
+
+
+def dismiss_held(work: Work, held_id: UUID, reason: str) -> None:
+    """A person has decided that a held object is not to be filed. Its bytes are kept.
+
+    Raises:
+        NotFound: no such object, or not visible.
+    """
+    row = work.session.get(HeldObject, held_id, with_for_update=True)
+    if row is None:
+        raise NotFound
+    row.resolved_at = work.now
+    work.session.flush()
+    work.record(
+        "object.dismissed",
+        organization_id=row.organization_id,
+        subject_kind="held_object",
+        subject_id=row.id,
+        reason=reason,
+    )
+
+
+def retry_held(work: Work, objects: Objects, spool_dir: Path, held_id: UUID) -> None:
+    """Puts a held object into the spool again, as if it had just come. If it still can't be filed, it is held anew.
+
+    Raises:
+        NotFound: no such object, or not visible, or it is resolved.
+        OutOfSpace: the disk is full.
+    """
+    row = work.session.get(HeldObject, held_id, with_for_update=True)
+    if row is None or row.resolved_at is not None or row.facility_id is None:
+        raise NotFound
+    row.resolved_at = work.now
+    work.session.flush()
+    work.record(
+        "object.retried",
+        organization_id=row.organization_id,
+        subject_kind="held_object",
+        subject_id=row.id,
+        reason=row.reason,
+    )
+    data = objects.get(row.object_key)
+    receive(spool_dir, row.organization_id, row.facility_id, row.caller_id, b"", data)

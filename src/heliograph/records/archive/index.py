@@ -1,0 +1,176 @@
+"""Filing received objects: a batch of one organisation's spool files in one transaction.
+
+The order makes a crash at any point harmless: rows are written, objects placed, the transaction commits, and only then are the
+spool files deleted (by the caller, from `Indexed.finished`). A file that is met again is recognised by its UID and digest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+
+from heliograph.kit.objects import Objects
+from heliograph.kit.work import Work
+from heliograph.records.archive import examine as reading
+from heliograph.records.archive.events import ImagesIndexed
+from heliograph.records.archive.examine import Examined, Facts
+from heliograph.records.archive.held import hold
+from heliograph.records.archive.model import Instance, Series, Study
+from heliograph.records.archive.place import key_for, place
+from heliograph.records.archive.rows import NewInstance, insert_instances, series_of, studies_of
+from heliograph.records.archive.spool import SpooledObject
+
+
+@dataclass
+class Indexed:
+    """What became of a batch. `finished` files may be deleted once the transaction has committed."""
+
+    finished: list[SpooledObject] = field(default_factory=list)
+    stored: int = 0
+    repeated: int = 0
+    held: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    sha256: bytes
+    study_instance_uid: str
+    series_instance_uid: str
+
+
+def index_batch(work: Work, objects: Objects, files: Sequence[SpooledObject]) -> Indexed:
+    """Files `files`, all of one organisation. See `index_examined`."""
+    return index_examined(work, objects, [reading.examine(file) for file in files])
+
+
+def index_examined(work: Work, objects: Objects, batch: Sequence[Examined]) -> Indexed:
+    """Files examined objects, all of one organisation, in the order received.
+
+    The same bytes again are success and change nothing. A known SOP Instance UID with other bytes, or in another series, is held;
+    the first stays. A file that another host is filing just now is left out of `finished`, to be met again.
+    """
+    done = Indexed()
+    if not batch:
+        return done
+    (organization_id,) = {entry.file.organization_id for entry in batch}
+    known = _known(work, organization_id, [e.facts.header.sop_instance_uid for e in batch if e.facts])
+    placed: list[tuple[str, Path]] = []
+    wanted: list[tuple[SpooledObject, Facts]] = []
+    for entry in batch:
+        if entry.facts is None:
+            _hold(work, entry, entry.reason, entry.detail, placed, done)
+            continue
+        header = entry.facts.header
+        first = known.get(header.sop_instance_uid)
+        if first is None:
+            known[header.sop_instance_uid] = _Known(entry.sha256, header.study_instance_uid, header.series_instance_uid)
+            wanted.append((entry.file, entry.facts))
+        elif first.sha256 == entry.sha256:
+            done.repeated += 1
+            done.finished.append(entry.file)
+        elif (first.study_instance_uid, first.series_instance_uid) != (
+            header.study_instance_uid,
+            header.series_instance_uid,
+        ):
+            detail = "an object with this SOP Instance UID is filed in another series"
+            _hold(work, entry, reading.BAD_IDENTITY, detail, placed, done)
+        else:
+            detail = "an object with this SOP Instance UID is filed with other content; the first stays"
+            _hold(work, entry, reading.DIFFERENT_CONTENT, detail, placed, done)
+    _store(work, organization_id, wanted, placed, done)
+    place(objects, placed)
+    return done
+
+
+def _known(work: Work, organization_id: UUID, uids: list[str]) -> dict[str, _Known]:
+    if not uids:
+        return {}
+    rows = work.session.execute(
+        select(Instance.sop_instance_uid, Instance.sha256, Study.study_instance_uid, Series.series_instance_uid)
+        .join(Series, Series.id == Instance.series_id)
+        .join(Study, Study.id == Instance.study_id)
+        .where(Instance.organization_id == organization_id, Instance.sop_instance_uid.in_(uids))
+    )
+    return {uid: _Known(sha, study, series) for uid, sha, study, series in rows}
+
+
+def _hold(work: Work, entry: Examined, reason: str, detail: str, placed: list[tuple[str, Path]], done: Indexed) -> None:
+    key = key_for(entry.file, "held")
+    if hold(work, entry, key, reason, detail):
+        placed.append((key, entry.file.path))
+        done.held += 1
+    done.finished.append(entry.file)
+
+
+def _store(
+    work: Work,
+    organization_id: UUID,
+    wanted: list[tuple[SpooledObject, Facts]],
+    placed: list[tuple[str, Path]],
+    done: Indexed,
+) -> None:
+    if not wanted:
+        return
+    studies = studies_of(work, organization_id, wanted)
+    series = series_of(work, studies, wanted)
+    rows = []
+    for file, facts in wanted:
+        header = facts.header
+        study, _is_new = studies[header.study_instance_uid]
+        of = series[study.id, header.series_instance_uid]
+        rows.append(NewInstance(file, facts, study.id, of.id, key_for(file)))
+    inserted = insert_instances(work.session, organization_id, rows)
+    stored = [row for row in rows if row.facts.header.sop_instance_uid in inserted]
+    placed += [(row.object_key, row.file.path) for row in stored]
+    done.finished += [row.file for row in stored]
+    done.stored += len(stored)
+    for study, is_new in studies.values():
+        _count(work, study, is_new, [row for row in stored if row.study_id == study.id], series)
+
+
+def _count(
+    work: Work, study: Study, is_new: bool, rows: list[NewInstance], series: dict[tuple[UUID, str], Series]
+) -> None:
+    """Brings the study's sums up to date, records and announces what came."""
+    if not rows:
+        return
+    touched = {row.series_id for row in rows}
+    for of in series.values():
+        if of.study_id != study.id or of.id not in touched:
+            continue
+        if of.number_of_instances == 0:
+            study.number_of_series += 1
+        of.number_of_instances += sum(row.series_id == of.id for row in rows)
+    modalities = {of.modality for of in series.values() if of.study_id == study.id and of.modality}
+    study.modalities = sorted(modalities | set(study.modalities))
+    study.number_of_instances += len(rows)
+    study.first_received_at = min(study.first_received_at, *(row.file.received_at for row in rows))
+    last: datetime = max(row.file.received_at for row in rows)
+    study.last_received_at = max(study.last_received_at, last)
+    study.indexed_at = work.now
+    about: dict[str, Any] = {
+        "organization_id": study.organization_id,
+        "study_id": study.id,
+        "patient_id": study.patient_id,
+        "subject_kind": "caller",
+        "subject_id": rows[0].file.caller_id,
+    }
+    if is_new:
+        work.record("study.first_image", at=study.first_received_at, **about)
+    work.record("study.images_received", at=last, detail={"instances": len(rows), "series": len(touched)}, **about)
+    work.touch("study", study.id, study.organization_id)
+    work.announce(
+        ImagesIndexed(
+            organization_id=study.organization_id,
+            study_id=study.id,
+            facility_id=study.facility_id,
+            number_of_instances=len(rows),
+            is_new_study=is_new,
+        )
+    )

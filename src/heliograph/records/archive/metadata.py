@@ -1,0 +1,93 @@
+"""Metadata documents: the DICOM JSON of all instances of a series, made once, so that a thousand slices are one read.
+
+The key holds how many instances the document covers; when more come, the next request makes the next document. Rows are never
+written for it, so making one is no change that needs a record.
+"""
+
+from __future__ import annotations
+
+import gzip
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import cast, func, select
+from sqlalchemy import types as sql
+
+from heliograph.kit.db.session import ActorSession
+from heliograph.kit.objects import Objects
+from heliograph.records.archive.model import Instance, Series
+from heliograph.records.archive.place import write
+
+_BULK = '"BulkDataURI": "bulkdata/'
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesDocument:
+    """A series and the version of its metadata document, good as an entity tag."""
+
+    series_id: UUID
+    series_instance_uid: str
+    number_of_instances: int
+
+    @property
+    def key(self) -> str:
+        """Where the document is, gzip-compressed."""
+        return f"metadata/{self.series_id}-{self.number_of_instances}.json.gz"
+
+
+def series_documents(
+    session: ActorSession, study_id: UUID, series_instance_uid: str | None = None
+) -> list[SeriesDocument]:
+    """The documents of a study, or of one of its series, in series order."""
+    query = (
+        select(Series.id, Series.series_instance_uid, Series.number_of_instances)
+        .where(Series.study_id == study_id)
+        .order_by(Series.series_number, Series.id)
+    )
+    if series_instance_uid is not None:
+        query = query.where(Series.series_instance_uid == series_instance_uid)
+    return [SeriesDocument(*row) for row in session.execute(query)]
+
+
+def read_document(session: ActorSession, objects: Objects, document: SeriesDocument) -> bytes:
+    """The gzip-compressed JSON array of a series, made now if it does not exist.
+
+    BulkDataURIs are relative to the series' metadata resource (RFC 3986 5.2): `instances/<uid>/bulkdata/<path>`.
+    """
+    try:
+        return objects.get(document.key)
+    except FileNotFoundError:
+        pass
+    made, count = _make(session, document.series_id)
+    exact = SeriesDocument(document.series_id, document.series_instance_uid, count)
+    write(objects, exact.key, made)
+    return made
+
+
+def instance_metadata(session: ActorSession, study_id: UUID, series_uid: str, sop_uid: str) -> str | None:
+    """The JSON object of one instance; its BulkDataURIs are relative to its metadata resource. None: no such instance."""
+    return session.scalar(
+        select(cast(Instance.header, sql.Text))
+        .join(Series, Series.id == Instance.series_id)
+        .where(
+            Instance.study_id == study_id,
+            Series.series_instance_uid == series_uid,
+            Instance.sop_instance_uid == sop_uid,
+        )
+    )
+
+
+def below_study(text: str, series_instance_uid: str) -> str:
+    """A series' document with BulkDataURIs relative to the study's metadata resource."""
+    return text.replace('"BulkDataURI": "instances/', f'"BulkDataURI": "series/{series_instance_uid}/instances/')
+
+
+def _make(session: ActorSession, series_id: UUID) -> tuple[bytes, int]:
+    rows = session.execute(
+        select(Instance.sop_instance_uid, cast(Instance.header, sql.Text))
+        .where(Instance.series_id == series_id)
+        .order_by(func.coalesce(Instance.instance_number, 2**31 - 1), Instance.sop_instance_uid)
+    ).all()
+    # jsonb prints one space after each colon, and quotes in values are escaped: the text can be edited safely.
+    parts = [header.replace(_BULK, f'"BulkDataURI": "instances/{uid}/bulkdata/') for uid, header in rows]
+    return gzip.compress(("[" + ",".join(parts) + "]").encode(), compresslevel=3, mtime=0), len(parts)
