@@ -56,7 +56,7 @@ soak: setup-test ## the long versions of the crash and load tests
 	@$(PYTEST) -q -m soak --timeout 3600 $(ARGS)
 
 bench: setup-test ## measure; the figures go to .bench/latest.json
-	@exec $(BIN)/python -m bench $(ARGS)
+	@exec $(BIN)/python -m tools.bench $(ARGS)
 
 format: setup-test ## put the Python code in order
 	@$(BIN)/ruff check --quiet --fix . ; $(BIN)/ruff format .
