@@ -91,9 +91,7 @@ def end(
         query = query.where(Grant.agreement_id == agreement_id)
     grants = list(work.session.scalars(query))
     if grants:
-        work.session.execute(
-            update(Grant).where(Grant.id.in_([g.id for g in grants])).values(valid_until=func.now())
-        )
+        work.session.execute(update(Grant).where(Grant.id.in_([g.id for g in grants])).values(valid_until=func.now()))
         work.record(
             "grant.ended",
             organization_id=organization_id,

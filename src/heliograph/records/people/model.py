@@ -91,7 +91,11 @@ class Engagement(Base):
     """A reader works for a reading group: dates and cover. A locum has several."""
 
     __tablename__ = "engagements"
-    __table_args__ = (Index("ix_engagements_reader", "reader_id"), Index("ix_engagements_organization", "organization_id"), {"schema": "people"})
+    __table_args__ = (
+        Index("ix_engagements_reader", "reader_id"),
+        Index("ix_engagements_organization", "organization_id"),
+        {"schema": "people"},
+    )
 
     id: Mapped[Id]
     organization_id: Mapped[UUID] = mapped_column(ForeignKey("tenancy.organizations.id"))

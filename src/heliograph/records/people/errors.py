@@ -1,0 +1,19 @@
+"""Refusals of people."""
+
+from heliograph.kit.errors import Conflict, Invalid
+
+
+class ReaderExists(Conflict):
+    """This user is a reader already."""
+
+
+class BadValidity(Invalid):
+    """It can't end before it begins."""
+
+
+class UnknownJurisdiction(Invalid):
+    """There is no such jurisdiction in the policy; ask to have it added first."""
+
+
+class PlaceNotYours(Invalid):
+    """This is none of your reading places."""
