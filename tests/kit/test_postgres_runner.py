@@ -288,17 +288,27 @@ def test_a_parent_killed_while_it_starts_the_server_is_survived(
     assert not is_running(pid)
 
 
+@pytest.mark.parametrize("answers", [0, 3])
 def test_a_start_that_is_interrupted_leaves_nothing_running(
-    place: Path, hold: Callable[..., subprocess.Popen[str]]
+    place: Path, monkeypatch: pytest.MonkeyPatch, answers: int
 ) -> None:
     data = place / "data"
     start(data, quick=True).release()
-    for delay in (0.3, 0.4, 0.5, 0.6, 0.7):  # while Python loads, while the server starts, and after
-        child = hold(data, wait=False)
-        time.sleep(delay)
-        child.terminate()
-        child.wait(20)
-        wait_for(lambda: not servers_of(data))
+    looks = 0
+
+    def ctrl_c(server: EmbeddedPostgres) -> bool:
+        nonlocal looks
+        looks += 1
+        if looks > answers:
+            assert servers_of(data)
+            raise KeyboardInterrupt
+        time.sleep(0.1)
+        return False
+
+    monkeypatch.setattr(EmbeddedPostgres, "alive", ctrl_c)
+    with pytest.raises(KeyboardInterrupt):
+        start(data, quick=True)
+    wait_for(lambda: not servers_of(data))
 
 
 def test_committed_rows_survive_a_killed_server(place: Path) -> None:

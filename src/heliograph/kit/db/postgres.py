@@ -311,7 +311,14 @@ class EmbeddedPostgres:
         if is_postmaster(pid, self.cluster):
             account = account_for(self.cluster)
             pg_ctl = programs_for(account, self.home) / "pg_ctl"
-            account.run([pg_ctl, "stop", "-m", "fast", "-w", "-t", str(_STOP_LIMIT), "-D", self.cluster])
+            try:
+                account.run([pg_ctl, "stop", "-m", "fast", "-w", "-t", str(_STOP_LIMIT), "-D", self.cluster])
+            except PostgresFailed:  # it may have ended by itself between our look and pg_ctl's
+                until = time.monotonic() + _ODD_LIMIT
+                while is_postmaster(pid, self.cluster):
+                    if time.monotonic() > until:
+                        raise
+                    time.sleep(_POLL)
             log.info("PostgreSQL stopped (%s)", self.cluster)
         self._drop_far_socket_dir()
 
