@@ -1,0 +1,4 @@
+"""The DICOM door: C-STORE and C-ECHO from callers that a site has named.
+
+Owns no rows. A C-STORE is answered with success when the object is durable in the spool; indexing follows in a worker.
+"""

@@ -1,0 +1,117 @@
+"""The DICOM listener: parse is the kit's, this calls the one use-case and answers."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final, Protocol, cast
+
+from heliograph.exchange.dimse.callers import Callers
+from heliograph.kit.codecs.dicom import DicomError, part10_header
+from heliograph.kit.net.dicom import Acceptance, Answer, Closed, StorageListener, StoreRequest
+from heliograph.kit.settings import Settings
+from heliograph.kit.work import WorkFactory
+from heliograph.records.archive import spool
+from heliograph.records.archive.errors import OutOfSpace
+from heliograph.records.sites.queries import KnownCaller
+
+log = logging.getLogger(__name__)
+
+SUCCESS: Final = Answer(0x0000)
+# PS3.4 Table B.2-1: A7xx out of resources, A9xx data set does not match SOP class, Cxxx cannot understand, B000/B006/B007
+# warnings. We never coerce or discard elements, so we never warn; what does not match is held and shown to a person.
+ANSWERS: Final[dict[type[Exception], Answer]] = {
+    OutOfSpace: Answer(0xA700, "Out of disk space"),
+    DicomError: Answer(0xC000, "Cannot understand"),
+}
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.ENOMEM})
+
+
+class Part(Protocol):
+    """What this door needs of a running part's context."""
+
+    @property
+    def works(self) -> WorkFactory: ...
+    @property
+    def settings(self) -> Settings: ...
+
+
+def storing(settings: Settings) -> Callable[[Acceptance, StoreRequest], Answer]:
+    """The store function: success only when the object is durable in the spool."""
+
+    def store(acceptance: Acceptance, request: StoreRequest) -> Answer:
+        known = cast(KnownCaller, acceptance.source)
+        try:
+            header = part10_header(
+                request.sop_class_uid,
+                request.sop_instance_uid,
+                request.transfer_syntax_uid,
+                source_ae_title=acceptance.caller.calling_ae_title,
+                sending_ae_title=acceptance.caller.calling_ae_title,
+                receiving_ae_title=acceptance.caller.called_ae_title,
+            )
+            with spool.incoming(
+                settings.spool_dir,
+                known.organization_id,
+                known.facility_id,
+                known.id,
+                min_free_mb=settings.min_free_mb,
+            ) as entry:
+                request.write_to(entry.descriptor, header)
+                entry.commit()
+        except (OutOfSpace, DicomError) as error:
+            log.error("an object was not taken", extra={"why": error.code, "caller_id": str(known.id)})
+            return next(answer for kind, answer in ANSWERS.items() if isinstance(error, kind))
+        except OSError as error:
+            if error.errno not in _FULL:
+                raise
+            log.error("an object was not taken: the disk is full", extra={"caller_id": str(known.id)})
+            return ANSWERS[OutOfSpace]
+        return SUCCESS
+
+    return store
+
+
+@contextmanager
+def listening(part: Part) -> Iterator[StorageListener]:
+    """The listener on the configured address; port 0 takes a free one (`listener.port`)."""
+    settings = part.settings
+    overflow = settings.spool_dir / "overflow"
+    overflow.mkdir(parents=True, exist_ok=True, mode=0o700)
+    callers = Callers(part.works)
+    listener = StorageListener(
+        settings.dimse_host,
+        settings.dimse_port,
+        accept=callers.accept,
+        store=storing(settings),
+        on_refused=callers.record_refusal,
+        on_closed=_closed,
+        overflow_folder=overflow,
+    )
+    with listener:
+        log.info("the DICOM listener is ready", extra={"port": listener.port})
+        yield listener
+
+
+def run(part: Part, stop: threading.Event) -> None:
+    """Listens until `stop` is set; running C-STOREs are finished."""
+    with listening(part):
+        stop.wait()
+
+
+def _closed(acceptance: Acceptance, closed: Closed) -> None:
+    known = cast(KnownCaller, acceptance.source)
+    log.info(
+        "an association ended",
+        extra={
+            "caller_id": str(known.id),
+            "how": closed.how,
+            "stored": closed.stored,
+            "failed": closed.failed,
+            "bytes": closed.size,
+            "seconds": round(closed.seconds, 3),
+        },
+    )
