@@ -42,7 +42,7 @@ export interface ConfirmDialogProps extends Omit<DialogProps, "foot"> {
   /** Off while something is missing. */
   ready?: boolean;
   /** A refusal is shown in the dialog, which stays open; on success the caller closes it. */
-  onConfirm: () => void | Promise<unknown>;
+  onConfirm: () => unknown;
 }
 
 /** Only for what can't be undone; else do it and offer undo (`toast`). */

@@ -22,17 +22,36 @@ interface Ticker {
   value: number;
   listeners: Set<() => void>;
   timer: ReturnType<typeof setTimeout> | undefined;
+  // One pair of functions for each interval: React subscribes anew whenever they change.
+  subscribe: (listener: () => void) => () => void;
+  read: () => number;
 }
 
 const tickers = new Map<number, Ticker>();
 
 function ticker(every: number): Ticker {
-  let found = tickers.get(every);
-  if (!found) {
-    found = { value: serverNow(), listeners: new Set(), timer: undefined };
-    tickers.set(every, found);
-  }
-  return found;
+  const known = tickers.get(every);
+  if (known) return known;
+  const own: Ticker = {
+    value: serverNow(),
+    listeners: new Set(),
+    timer: undefined,
+    subscribe: (listener) => {
+      if (own.listeners.size === 0) schedule(every, own);
+      own.listeners.add(listener);
+      return () => {
+        own.listeners.delete(listener);
+        if (own.listeners.size === 0) clearTimeout(own.timer);
+      };
+    },
+    read: () => {
+      // A ticker that rested shows the time of now, not of when it last ran.
+      if (own.listeners.size === 0 && Math.abs(serverNow() - own.value) >= every) own.value = serverNow();
+      return own.value;
+    },
+  };
+  tickers.set(every, own);
+  return own;
 }
 
 function schedule(every: number, own: Ticker): void {
@@ -49,24 +68,6 @@ function schedule(every: number, own: Ticker): void {
 
 /** The server's time, renewed every `every` milliseconds by one timer for the whole page. */
 export function useNow(every: number = MINUTE): number {
-  return useSyncExternalStore(
-    (listener) => {
-      const own = ticker(every);
-      if (own.listeners.size === 0) {
-        own.value = serverNow();
-        schedule(every, own);
-      }
-      own.listeners.add(listener);
-      return () => {
-        own.listeners.delete(listener);
-        if (own.listeners.size === 0) clearTimeout(own.timer);
-      };
-    },
-    () => {
-      const own = ticker(every);
-      // A ticker that rested shows the time of now, not of when it last ran.
-      if (own.listeners.size === 0 && serverNow() - own.value > every) own.value = serverNow();
-      return own.value;
-    },
-  );
+  const own = ticker(every);
+  return useSyncExternalStore(own.subscribe, own.read);
 }

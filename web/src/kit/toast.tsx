@@ -6,7 +6,7 @@ import { useKeys } from "./keys";
 /** What was just done, for ten seconds, with the way back where there is one. */
 export interface Toast {
   text: string;
-  undo?: () => void | Promise<unknown>;
+  undo?: () => unknown;
   tone?: "plain" | "done" | "warn";
 }
 

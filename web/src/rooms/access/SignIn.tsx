@@ -8,6 +8,7 @@ import { Note } from "../../kit/bits";
 import { Button, IconButton } from "../../kit/Button";
 import { Mark } from "../../kit/Icon";
 import { useNow } from "../../kit/now";
+import { DemonstrationMark } from "../../kit/Shell";
 import { toggleScheme } from "../../kit/theme";
 import { clock, MINUTE } from "../../kit/time";
 import "./signin.css";
@@ -19,6 +20,7 @@ export function SignIn() {
   const [search] = useSearchParams();
   const next = safePlace(search.get("next"));
   const session = useQuery({ ...sessionQuery, retry: false });
+  const ready = useQuery({ queryKey: ["ready"], queryFn: ({ signal }) => readiness(signal), refetchInterval: MINUTE, retry: false });
   useEffect(() => {
     document.title = "Sign in · Heliograph";
   }, []);
@@ -29,17 +31,25 @@ export function SignIn() {
         <div className="si-mark">
           <Mark size={26} />
           <span>Heliograph</span>
+          {ready.data?.demonstration && <DemonstrationMark />}
         </div>
         <div className="si-map">
           <WorldMap />
         </div>
-        <Facts />
+        <Facts service={ready.isError ? "No connection" : !ready.data ? "Asking" : ready.data.ok ? "All parts answer" : "Some parts do not answer"} />
       </section>
       <section className="si-right">
         <SignInForm next={next} over={search.has("over")} />
       </section>
     </main>
   );
+}
+
+/** What the server says of itself to anybody: whether it is whole, and whether it is a demonstration. */
+async function readiness(signal: AbortSignal): Promise<{ ok: boolean; demonstration: boolean }> {
+  const response = await fetch("/health/ready", { signal });
+  const body: unknown = await response.json().catch(() => null);
+  return { ok: response.ok, demonstration: typeof body === "object" && body !== null && "demonstration" in body && body.demonstration === true };
 }
 
 /** Only a place within the app: another host's address is thrown away. */
@@ -65,6 +75,10 @@ function SignInForm({ next, over }: { next: string | null; over: boolean }) {
   const submit = async (event: SyntheticEvent) => {
     event.preventDefault();
     if (busy) return;
+    if (ask === "password" && (!username.trim() || !password)) {
+      setRefusal("Type both your user name and your password.");
+      return;
+    }
     setBusy(true);
     setRefusal(null);
     try {
@@ -103,7 +117,7 @@ function SignInForm({ next, over }: { next: string | null; over: boolean }) {
           </Field>
         </>
       )}
-      <Button type="submit" look="primary" size="lg" keyHint="Enter" busy={busy} disabled={ask === "password" ? !username.trim() || !password : totp.replaceAll(/\s/g, "").length < 6}>
+      <Button type="submit" look="primary" size="lg" keyHint="Enter" busy={busy}>
         Sign in
       </Button>
       <div aria-live="assertive">
@@ -151,16 +165,10 @@ function Field({ id, label, error, className, children }: { id: string; label: s
 }
 
 /** Time, sun, and whether this server answers: facts that need no sign-in. */
-function Facts() {
+function Facts({ service }: { service: string }) {
   const now = useNow();
   const lit = CITIES.map((city) => ({ city, height: sunHeight(now, city.lon, city.lat) })).sort((a, b) => b.height - a.height)[0]?.city;
   const set = lit ? sunset(now, lit.lon, lit.lat) : null;
-  const ready = useQuery({
-    queryKey: ["ready"],
-    queryFn: async ({ signal }) => (await fetch("/health/ready", { signal })).ok,
-    refetchInterval: MINUTE,
-    retry: false,
-  });
   return (
     <dl className="si-facts">
       <div>
@@ -177,7 +185,7 @@ function Facts() {
       )}
       <div>
         <dt>Service</dt>
-        <dd aria-live="polite">{ready.data === true ? "All parts answer" : ready.data === false ? "Some parts do not answer" : ready.isError ? "No connection" : "Asking"}</dd>
+        <dd aria-live="polite">{service}</dd>
       </div>
     </dl>
   );

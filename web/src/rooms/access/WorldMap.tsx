@@ -17,8 +17,8 @@ export const CITIES: readonly City[] = [
   { name: "Boston", zone: "America/New_York", lon: -71.06, lat: 42.36, side: "left" },
   { name: "São Paulo", zone: "America/Sao_Paulo", lon: -46.63, lat: -23.55, side: "right" },
   { name: "Zurich", zone: "Europe/Zurich", lon: 8.54, lat: 47.38, side: "right", dy: 16 },
-  { name: "Nairobi", zone: "Africa/Nairobi", lon: 36.82, lat: -1.29, side: "right" },
-  { name: "Singapore", zone: "Asia/Singapore", lon: 103.8, lat: 1.35, side: "left" },
+  { name: "Nairobi", zone: "Africa/Nairobi", lon: 36.82, lat: -1.29, side: "left" },
+  { name: "Singapore", zone: "Asia/Singapore", lon: 103.8, lat: 1.35, side: "right" },
   { name: "Sydney", zone: "Australia/Sydney", lon: 151.21, lat: -33.87, side: "left" },
   { name: "Honolulu", zone: "Pacific/Honolulu", lon: -157.86, lat: 21.31, side: "right" },
 ];
