@@ -478,6 +478,9 @@ def upgrade() -> None:
     op.create_index(
         "ix_orders_accession", "orders", ["organization_id", "accession_number"], unique=False, schema="orders"
     )
+    op.create_index(
+        "ix_orders_filler", "orders", ["organization_id", "facility_id", "filler_number"], unique=False, schema="orders"
+    )
     op.create_index("ix_orders_patient", "orders", ["patient_id"], unique=False, schema="orders")
     op.create_index(
         "ix_orders_placer", "orders", ["organization_id", "facility_id", "placer_number"], unique=False, schema="orders"
@@ -769,12 +772,14 @@ def upgrade() -> None:
         sa.Column("organization_id", sa.UUID(), nullable=False),
         sa.Column("order_id", sa.UUID(), nullable=False),
         sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("placer_number", sa.Text(collation="C"), nullable=True),
         sa.Column("code", sa.Text(), nullable=True),
         sa.Column("description", sa.Text(), nullable=False),
         sa.Column("modality", sa.Text(), nullable=True),
         sa.Column("exam_class", sa.Text(), nullable=False),
         sa.Column("laterality", sa.Text(), nullable=True),
         sa.Column("study_instance_uid", sa.Text(), nullable=True),
+        sa.Column("is_cancelled", sa.Boolean(), server_default="false", nullable=False),
         sa.ForeignKeyConstraint(["order_id"], ["orders.orders.id"], name=op.f("fk_requested_procedures_order_id")),
         sa.ForeignKeyConstraint(
             ["organization_id"], ["tenancy.organizations.id"], name=op.f("fk_requested_procedures_organization_id")

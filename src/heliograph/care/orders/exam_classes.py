@@ -151,9 +151,7 @@ def _concepts(text: str) -> frozenset[str]:
 def _best(candidates: list[ExamClass], text: str, concepts: frozenset[str]) -> ExamClass | None:
     """The candidate that most of the concepts name; then the one whose contrast fits; then the first."""
     fitting = [
-        (max(len(w) for w in c.words if w <= concepts), c)
-        for c in candidates
-        if any(w <= concepts for w in c.words)
+        (max(len(w) for w in c.words if w <= concepts), c) for c in candidates if any(w <= concepts for w in c.words)
     ]
     if not fitting:
         return None

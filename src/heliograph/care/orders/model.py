@@ -23,6 +23,7 @@ class Order(Base):
         CheckConstraint("status in ('scheduled','in_progress','completed','cancelled')", name="status"),
         Index("ix_orders_accession", "organization_id", "accession_number"),
         Index("ix_orders_placer", "organization_id", "facility_id", "placer_number"),
+        Index("ix_orders_filler", "organization_id", "facility_id", "filler_number"),
         Index("ix_orders_patient", "patient_id"),
         {"schema": "orders"},
     )
@@ -59,12 +60,16 @@ class RequestedProcedure(Base):
     organization_id: Mapped[UUID] = mapped_column(ForeignKey("tenancy.organizations.id"))
     order_id: Mapped[UUID] = mapped_column(ForeignKey("orders.orders.id"))
     position: Mapped[int]
+    placer_number: Mapped[str | None] = mapped_column(Text(collation="C"))
+    """The site's number of this procedure, where an order has several."""
     code: Mapped[str | None]
     description: Mapped[str]
     modality: Mapped[str | None]
     exam_class: Mapped[str]
     laterality: Mapped[str | None]
     study_instance_uid: Mapped[str | None]
+    is_cancelled: Mapped[bool] = mapped_column(server_default="false")
+    """Cancelled by itself, while others of its order stay."""
 
 
 class OrderDocument(Base):
@@ -91,7 +96,11 @@ class OrderStudy(Base):
     """A study answers an order: matched automatically by patient and accession, or by a person."""
 
     __tablename__ = "order_studies"
-    __table_args__ = (UniqueConstraint("order_id", "study_id"), Index("ix_order_studies_study", "study_id"), {"schema": "orders"})
+    __table_args__ = (
+        UniqueConstraint("order_id", "study_id"),
+        Index("ix_order_studies_study", "study_id"),
+        {"schema": "orders"},
+    )
 
     id: Mapped[Id]
     organization_id: Mapped[UUID] = mapped_column(ForeignKey("tenancy.organizations.id"))

@@ -1,9 +1,7 @@
-"""Whether a study answers an order: what orders need to know of it, and the state that they set."""
+"""Whether a study answers an order. The room of orders decides; the study keeps the answer."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import date, datetime
 from uuid import UUID
 
 from sqlalchemy import select
@@ -12,6 +10,7 @@ from heliograph.kit.db.session import ActorSession
 from heliograph.kit.errors import NotFound
 from heliograph.kit.work import Work
 from heliograph.records.archive.model import Study
+from heliograph.records.archive.queries import StudyFacts, study
 
 _ACTIONS = {
     "matched": "study.matched",
@@ -21,46 +20,26 @@ _ACTIONS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class StudyIdentity:
-    """Who and what a study says it is, as its images tell. Birth date, sex and name are the images', not the patient's."""
-
-    id: UUID
-    organization_id: UUID
-    facility_id: UUID
-    patient_id: UUID | None
-    study_instance_uid: str
-    accession_number: str | None
-    accession_issuer: str | None
-    dicom_patient_id: str | None
-    dicom_patient_name: str | None
-    dicom_birth_date: date | None
-    dicom_sex: str | None
-    modalities: tuple[str, ...]
-    study_description: str | None
-    first_received_at: datetime
-    match_state: str
-    match_reason: str | None
+def study_now(session: ActorSession, study_id: UUID) -> StudyFacts | None:
+    """The study as it is committed now, whatever this session read of it before. None: absent or forbidden."""
+    session.get(Study, study_id, populate_existing=True)
+    return study(session, study_id)
 
 
-def study_identity(session: ActorSession, study_id: UUID) -> StudyIdentity | None:
-    """The study, or None: absent and forbidden look the same."""
-    row = session.get(Study, study_id, populate_existing=True)
-    return _identity(row) if row is not None else None
-
-
-def unmatched_studies(
-    session: ActorSession, organization_id: UUID, accession_number: str, patient_id: UUID | None = None
+def waiting_for(
+    session: ActorSession, organization_id: UUID, accession_number: str, *, lock: bool = False
 ) -> list[UUID]:
-    """Unmatched studies of the organisation with this accession number (and patient)."""
-    query = select(Study.id).where(
-        Study.organization_id == organization_id,
-        Study.accession_number == accession_number,
-        Study.match_state == "unmatched",
+    """The organisation's unmatched studies with this accession number; with `lock` nobody else changes them until the end."""
+    query = (
+        select(Study.id)
+        .where(
+            Study.organization_id == organization_id,
+            Study.accession_number == accession_number,
+            Study.match_state == "unmatched",
+        )
+        .order_by(Study.study_instance_uid)
     )
-    if patient_id is not None:
-        query = query.where(Study.patient_id == patient_id)
-    return list(session.scalars(query.order_by(Study.id)))
+    return list(session.scalars(query.with_for_update() if lock else query))
 
 
 def set_match(
@@ -74,7 +53,7 @@ def set_match(
 ) -> bool:
     """Sets the state (unmatched, matched, held, not_needed) and why, in words without patient data.
 
-    `patient_id` moves the study to that patient. Recorded; False when nothing changed.
+    `patient_id` files the study under that patient. Recorded; False when nothing changed.
 
     Raises:
         NotFound: no such study, or not visible.
@@ -100,24 +79,3 @@ def set_match(
     )
     work.touch("study", row.id, row.organization_id)
     return True
-
-
-def _identity(row: Study) -> StudyIdentity:
-    return StudyIdentity(
-        id=row.id,
-        organization_id=row.organization_id,
-        facility_id=row.facility_id,
-        patient_id=row.patient_id,
-        study_instance_uid=row.study_instance_uid,
-        accession_number=row.accession_number,
-        accession_issuer=row.accession_issuer,
-        dicom_patient_id=row.dicom_patient_id,
-        dicom_patient_name=row.dicom_patient_name,
-        dicom_birth_date=row.dicom_birth_date,
-        dicom_sex=row.dicom_sex,
-        modalities=tuple(row.modalities or ()),
-        study_description=row.study_description,
-        first_received_at=row.first_received_at,
-        match_state=row.match_state,
-        match_reason=row.match_reason,
-    )

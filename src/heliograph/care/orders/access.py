@@ -1,0 +1,43 @@
+"""Who may act on orders: staff of the site, and coordinators of the site or of a reading group that looks after it."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from heliograph.governance.tenancy.queries import coordinated_clients
+from heliograph.kit.errors import NotAllowed
+from heliograph.kit.work import Work
+
+
+def may_coordinate(work: Work, organization_id: UUID, facility_id: UUID | None = None) -> bool:
+    """Site staff of the organisation (and of the facility, where the role is narrowed to one), or a coordinator for it."""
+    actor = work.actor
+    if actor.kind == "system":
+        return organization_id in actor.organizations
+    if is_staff(work, organization_id, facility_id) or actor.holds("coordinator", organization_id):
+        return True
+    groups = actor.organizations_with("coordinator")
+    return bool(groups) and organization_id in coordinated_clients(work.session, groups)
+
+
+def is_staff(work: Work, organization_id: UUID, facility_id: UUID | None = None) -> bool:
+    """Site staff there; a role narrowed to one facility counts for that facility only."""
+    return any(
+        r.role == "site_staff"
+        and r.organization_id == organization_id
+        and (r.facility_id is None or facility_id is None or r.facility_id == facility_id)
+        for r in work.actor.roles
+    )
+
+
+def must_coordinate(
+    work: Work, organization_id: UUID, facility_id: UUID | None = None, *, study_id: UUID | None = None
+) -> None:
+    """Raises NotAllowed unless `may_coordinate`."""
+    if not may_coordinate(work, organization_id, facility_id):
+        raise NotAllowed(
+            "This is for the site's staff and its coordinators.",
+            action="order.change",
+            organization_id=organization_id,
+            study_id=study_id,
+        )

@@ -1,0 +1,29 @@
+"""What orders announce to the rooms above."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+from uuid import UUID
+
+from heliograph.kit.events import Event
+
+Change = Literal["new", "updated", "cancelled"]
+
+
+@dataclass(frozen=True, slots=True)
+class OrderChanged(Event):
+    """An order came, changed (priority, procedures, patient data) or was cancelled."""
+
+    organization_id: UUID
+    order_id: UUID
+    change: Change
+
+
+@dataclass(frozen=True, slots=True)
+class StudyMatched(Event):
+    """A study answers an order now: by rule, or by a person."""
+
+    organization_id: UUID
+    study_id: UUID
+    order_id: UUID

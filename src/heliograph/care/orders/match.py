@@ -1,0 +1,148 @@
+"""Which order a study answers: by rule, or by a person who says why."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from sqlalchemy import func, select, text
+
+from heliograph.care.orders.access import must_coordinate
+from heliograph.care.orders.errors import AlreadyMatched, OrderCancelled, OtherPatient, ReasonNeeded, StudyHeld
+from heliograph.care.orders.events import StudyMatched
+from heliograph.care.orders.model import Order, OrderStudy
+from heliograph.care.orders.rules import Decision, OrderFacts, StudyFacts, decide_match
+from heliograph.kit.errors import NotFound
+from heliograph.kit.work import Work
+from heliograph.records.archive.match_state import set_match, study_now, waiting_for
+from heliograph.records.archive.queries import StudyFacts as ArchivedStudy
+from heliograph.records.sites import queries as sites
+
+
+def match_study(work: Work, study_id: UUID) -> Decision:
+    """Matches the study to its order if the rule finds exactly one; else it waits as unmatched with the reason.
+
+    Raises:
+        NotFound: no such study, or not visible.
+    """
+    study = study_now(work.session, study_id)
+    if study is None:
+        raise NotFound
+    if study.match_state in ("matched", "held"):
+        return Decision(study.match_state)
+    facility = sites.facility(work.session, study.facility_id)
+    lock_accession(work, study.organization_id, study.accession_number)
+    facts = StudyFacts(
+        match_state=study.match_state,
+        patient_id=study.patient_id,
+        accession_number=study.accession_number,
+        accession_issuer=study.accession_issuer or (facility.accession_issuer if facility else None),
+        facility_is_images_only=facility is not None and facility.is_images_only,
+    )
+    decision = decide_match(facts, _orders_numbered(work, study))
+    if decision.state == "matched" and decision.order_id is not None:
+        _join(work, study, decision.order_id, by=None)
+        set_match(work, study.id, "matched", None, order_id=decision.order_id)
+        work.announce(StudyMatched(study.organization_id, study.id, decision.order_id))
+    else:
+        set_match(work, study.id, decision.state, decision.reason)
+    return decision
+
+
+def match_waiting(work: Work, order: Order) -> list[UUID]:
+    """Matches the studies that wait with this order's accession number; returns those that match now."""
+    if not order.accession_number:
+        return []
+    waiting = waiting_for(work.session, order.organization_id, order.accession_number)
+    return [s for s in waiting if match_study(work, s).state == "matched"]
+
+
+def match_by_hand(
+    work: Work, study_id: UUID, order_id: UUID, reason: str, *, confirm_other_patient: bool = False
+) -> None:
+    """A coordinator or the site's staff says that the study answers the order. The reason is kept.
+
+    Images without a patient identifier take the order's patient. Images of another patient are refused unless
+    `confirm_other_patient`: the study is then filed under the order's patient; the images themselves are never changed.
+
+    Raises:
+        NotFound: no such study or order, or not visible, or in different organisations.
+        NotAllowed: neither a coordinator nor staff of this site.
+        ReasonNeeded, StudyHeld, AlreadyMatched, OrderCancelled, OtherPatient
+    """
+    study, order = study_now(work.session, study_id), work.session.get(Order, order_id)
+    if study is None or order is None or order.organization_id != study.organization_id:
+        raise NotFound
+    must_coordinate(work, study.organization_id, study.facility_id, study_id=study.id)
+    if not reason.strip():
+        raise ReasonNeeded
+    lock_accession(work, study.organization_id, study.accession_number)
+    study = study_now(work.session, study_id)
+    if study is None:
+        raise NotFound
+    if study.match_state == "held":
+        raise StudyHeld
+    if study.match_state == "matched":
+        if _is_joined(work, study.id, order.id):
+            return
+        raise AlreadyMatched
+    if order.status == "cancelled":
+        raise OrderCancelled
+    is_other = study.patient_id is not None and study.patient_id != order.patient_id
+    if is_other and not confirm_other_patient:
+        raise OtherPatient
+    _join(work, study, order.id, by=work.actor.id)
+    set_match(work, study.id, "matched", reason.strip(), order.patient_id, order_id=order.id)
+    work.touch("order", order.id, order.organization_id)
+    work.announce(StudyMatched(study.organization_id, study.id, order.id))
+
+
+def lock_accession(work: Work, organization_id: UUID, accession_number: str | None) -> None:
+    """Until the end of the transaction nobody else matches this accession number.
+
+    An order and its images that come at the same moment would otherwise not see each other, and both would wait for ever.
+    """
+    if accession_number:
+        key = func.hashtextextended(f"accession/{organization_id}/{accession_number}", 0)
+        work.session.execute(select(func.pg_advisory_xact_lock(key)))
+
+
+def studies_of(work: Work, order_id: UUID) -> list[UUID]:
+    """The studies that answer the order."""
+    return list(
+        work.session.scalars(
+            select(OrderStudy.study_id).where(OrderStudy.order_id == order_id).order_by(OrderStudy.matched_at)
+        )
+    )
+
+
+def _orders_numbered(work: Work, study: ArchivedStudy) -> list[OrderFacts]:
+    if not study.accession_number:
+        return []
+    rows = work.session.execute(
+        select(Order.id, Order.patient_id, Order.accession_number, Order.accession_issuer, Order.status).where(
+            Order.organization_id == study.organization_id, Order.accession_number == study.accession_number
+        )
+    )
+    return [OrderFacts(i, p, n, s, status != "cancelled") for i, p, n, s, status in rows]
+
+
+def _join(work: Work, study: ArchivedStudy, order_id: UUID, *, by: UUID | None) -> None:
+    work.session.add(
+        OrderStudy(
+            organization_id=study.organization_id,
+            order_id=order_id,
+            study_id=study.id,
+            matched_by=by,
+            matched_at=work.now,
+        )
+    )
+    work.session.flush()
+
+
+def _is_joined(work: Work, study_id: UUID, order_id: UUID) -> bool:
+    return (
+        work.session.scalar(
+            select(text("true")).where(OrderStudy.study_id == study_id, OrderStudy.order_id == order_id)
+        )
+        is not None
+    )
