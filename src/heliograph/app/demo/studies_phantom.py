@@ -86,7 +86,7 @@ def head(slices: int, *, seed: int, bleed: bool = False, ventricles: float = 1.0
     soft = np.where(radius > 0.972, 35.0, -85 + 25 * fine)
     hu += scalp * (soft - hu)
     hu += _step(0.992, 1.004, radius) * (-1000 - hu)
-    made = np.full((slices, size, size), -1000, np.float32)
+    made: F = np.full((slices, size, size), -1000, np.float32)
     made[:, top : size - top, left : size - left] = hu
     return made
 
@@ -234,9 +234,8 @@ def ultrasound(frames: int, *, seed: int, rows: int = 480, columns: int = 640) -
     x = np.linspace(-0.67, 0.67, columns, dtype=np.float32)[None, :]
     far, angle = np.hypot(x, y + 0.18), np.arctan2(x, y + 0.18)
     sector = ((far > 0.24) & (far < 1.12) & (np.abs(angle) < 0.62)).astype(np.float32)
-    speckle = random.rayleigh(0.55, (rows + 40, columns)).astype(np.float32)
-    speckle = (speckle[:, :-2] + speckle[:, 1:-1] + speckle[:, 2:]) / 3
-    speckle = np.pad(speckle, ((0, 0), (1, 1)), mode="edge")
+    speckle: F = random.rayleigh(0.55, (rows + 40, columns)).astype(np.float32)
+    speckle = np.pad((speckle[:, :-2] + speckle[:, 1:-1] + speckle[:, 2:]) / 3, ((0, 0), (1, 1)), mode="edge")
     texture = 1 + 0.25 * _cloud(random, (1, rows, columns), 14)[0]
     made = np.empty((frames, rows, columns), np.uint8)
     for k in range(frames):
