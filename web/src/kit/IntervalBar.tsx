@@ -49,7 +49,8 @@ export function IntervalBar({ intervals, marks, promise, places, label }: Interv
   for (let tick = Math.ceil(first / step) * step; x(tick) < width - 24; tick += step) ticks.push(tick);
   const axis = 118;
   const height = axis + places.length * 14 + 4;
-  const lanes = layLanes(marks.map((mark) => ({ x: x(mark.at), width: textWidth(mark.label) })), width);
+  const posts = promise ? [x(promise.start), x(promise.due)] : [];
+  const lanes = layLanes(marks.map((mark) => ({ x: x(mark.at), width: textWidth(mark.label) })), posts, width);
 
   return (
     <div ref={ref}>
@@ -153,8 +154,8 @@ interface Lane {
   shown: boolean;
 }
 
-/** Labels centred on their marks where there is room, else leaning away from the one before; what still collides is told on hover. */
-function layLanes(labels: { x: number; width: number }[], width: number): Lane[] {
+/** Labels centred on their marks where there is room, else leaning away from the one before or from a post; what still collides is told on hover. */
+function layLanes(labels: { x: number; width: number }[], posts: readonly number[], width: number): Lane[] {
   let taken = -Infinity;
   const order = labels.map((one, index) => ({ ...one, index })).sort((a, b) => a.x - b.x);
   const laid: Lane[] = new Array<Lane>(labels.length);
@@ -166,7 +167,9 @@ function layLanes(labels: { x: number; width: number }[], width: number): Lane[]
       { anchor: "end", x: one.x + 4, from: one.x + 4 - one.width },
     ];
     if (following - one.x < one.width) options.reverse();
-    const fit = options.find((option) => option.from >= Math.max(taken + 6, 0) && option.from + one.width <= width);
+    const free = (option: { from: number }) => option.from >= Math.max(taken + 6, 0) && option.from + one.width <= width;
+    const clear = (option: { from: number }) => posts.every((post) => post < option.from - 2 || post > option.from + one.width + 2);
+    const fit = options.find((option) => free(option) && clear(option)) ?? options.find(free);
     laid[one.index] = fit ? { x: fit.x, anchor: fit.anchor, shown: true } : { x: one.x, anchor: "middle", shown: false };
     if (fit) taken = fit.from + one.width;
   });

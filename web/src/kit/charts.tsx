@@ -128,7 +128,7 @@ export function Histogram({ counts, step, unit, promise, label }: HistogramProps
   const width = Math.max(280, Math.round(measured) || 420);
   const raw = Math.max(1, ...counts);
   const unitTick = 10 ** Math.floor(Math.log10(raw));
-  const top = [1, 2, 2.5, 5, 10].map((factor) => factor * unitTick).find((candidate) => candidate >= raw) ?? raw;
+  const top = [1, 2, 3, 4, 6, 8, 10].map((factor) => factor * unitTick).find((candidate) => candidate >= raw) ?? raw;
   const bar = (width - 44) / counts.length;
   const y = (count: number) => 118 - (count / top) * 100;
   const every = Math.max(1, Math.round(counts.length / 4));

@@ -104,7 +104,8 @@ describe("keys", () => {
   });
 
   it("are drawn as keycaps", () => {
-    expect(keycaps("Ctrl+Enter")).toEqual(["Ctrl", "Enter"]);
+    expect(keycaps("Ctrl+Enter")).toEqual(["Ctrl", "↵"]);
+    expect(keycaps("Enter")).toEqual(["Enter"]);
     expect(keycaps("g l")).toEqual(["G", "L"]);
     expect(keycaps("?")).toEqual(["?"]);
   });

@@ -162,10 +162,10 @@ export function useKeys(scope: string, actions: KeyAction[]): void {
   useEffect(() => () => void scopes.delete(token), [token]);
 }
 
-/** For keycaps: "Ctrl+Enter" is ["Ctrl", "↵"], "g l" is ["G", "L"]. */
+/** For keycaps: "Ctrl+Enter" is ["Ctrl", "↵"], "Enter" alone its name, "g l" is ["G", "L"]. */
 export function keycaps(key: string): string[] {
-  return key.split(" ").flatMap((step) => (step === "+" ? ["+"] : step.split("+"))).map((name) => {
-    if (name === "Enter") return "Enter";
+  return key.split(" ").flatMap((step) => (step === "+" ? ["+"] : step.split("+"))).map((name, _, all) => {
+    if (name === "Enter") return all.length > 1 ? "↵" : "Enter";
     if (name === "Escape") return "Esc";
     if (name === "ArrowUp") return "↑";
     if (name === "ArrowDown") return "↓";

@@ -223,7 +223,7 @@ function Rows({ start }: { start: number }) {
     { id: "patient", head: "Patient", fixed: true, cell: (row) => <kit.PatientName patient={row.patient} />, sort: (row) => kit.patientName(row.patient) },
     { id: "exam", head: "Exam", width: 130, cell: (row) => row.exam, sort: (row) => row.exam },
     { id: "state", head: "State", width: 112, cell: (row) => <kit.StateDot state={row.state}>{row.stateText}</kit.StateDot>, sort: (row) => row.stateText },
-    { id: "means", head: "Means", width: 132, cell: (row) => <span className="q">{row.means}</span> },
+    { id: "means", head: "Means", width: 152, cell: (row) => <span className="q">{row.means}</span> },
   ];
   const state = kit.useTable("kit", columns, ROWS, (row) => row.id);
   const [chosen, setChosen] = useState<string>("3");
