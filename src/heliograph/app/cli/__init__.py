@@ -1,0 +1,146 @@
+"""The command line: `heliograph`."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+import heliograph
+from heliograph.app import PARTS
+from heliograph.kit.errors import HeliographError
+from heliograph.kit.settings import Settings
+
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+@click.group(context_settings=CONTEXT)
+@click.version_option(heliograph.__version__, prog_name="heliograph")
+def cli() -> None:
+    """Heliograph runs a teleradiology network.
+
+    Settings come from the environment (HELIOGRAPH_*); see docs/reference/settings.md. Without any, everything lives in one data folder
+    with an embedded PostgreSQL.
+    """
+
+
+@cli.command()
+@click.option("--only", "parts", multiple=True, type=click.Choice(PARTS), help="Run only this part; may be repeated.")
+@click.option("--reload", is_flag=True, help="Start all parts anew when a source file changes (for development).")
+def serve(parts: tuple[str, ...], reload: bool) -> None:
+    """Run the web server, the DICOM and HL7 listeners and a worker, each as a supervised process."""
+    from heliograph.app import serve as serving
+
+    settings = _settings()
+    if len(parts) == 1 and not reload:
+        from heliograph.app.parts import run_part
+
+        sys.exit(run_part(parts[0], settings))
+    sys.exit(serving.serve(settings, parts or PARTS, reload=reload))
+
+
+@cli.command()
+def migrate() -> None:
+    """Bring the database to the newest schema. Forward only; safe to run at any time."""
+    from heliograph.app import migrate as migration
+    from heliograph.app.context import open_database
+
+    with open_database(_settings()) as database:
+        if database.owner_url is None:
+            raise click.ClickException(
+                "Set HELIOGRAPH_DATABASE_OWNER_URL: migrations run as the role that owns the tables."
+            )
+        migration.upgrade(database.owner_url, database.app_url)
+        click.echo("The database has the newest schema.")
+
+
+@cli.group()
+def user() -> None:
+    """Users of this installation."""
+
+
+@user.command("add")
+@click.argument("username")
+@click.option("--name", required=True, help="The name that others see, e.g. 'Dr Imogen Tarrant'.")
+@click.option("--time-zone", default="UTC", show_default=True, help="IANA zone in which the person sees times.")
+@click.option(
+    "--role", "roles", multiple=True, metavar="ROLE@ORGANISATION", help="e.g. reader@aurora; may be repeated."
+)
+@click.option("--operator", is_flag=True, help="Runs the platform: manages organisations and sees no patient data.")
+@click.option("--password-stdin", is_flag=True, help="Read the password from standard input instead of asking.")
+def user_add(
+    username: str, name: str, time_zone: str, roles: tuple[str, ...], operator: bool, password_stdin: bool
+) -> None:
+    """Add a user who can sign in as USERNAME."""
+    from heliograph.app.context import open_context
+    from heliograph.governance.access.users import add_user, give_role
+    from heliograph.governance.tenancy.queries import organization_by_slug
+    from heliograph.kit.actor import system
+
+    password = (
+        sys.stdin.readline().rstrip("\n")
+        if password_stdin
+        else click.prompt("Password", hide_input=True, confirmation_prompt=True)
+    )
+    with open_context(_settings(), part="cli") as context, context.works.begin(system("command line")) as work:
+        user_id = add_user(
+            work, username=username, display_name=name, password=password, time_zone=time_zone, is_operator=operator
+        )
+        for given in roles:
+            role, _, slug = given.partition("@")
+            organization = organization_by_slug(work.session, slug)
+            if organization is None:
+                raise click.ClickException(f"There is no organisation {slug!r}.")
+            give_role(work, user_id, organization.id, role)
+    click.echo(f"{username} can sign in.")
+
+
+@cli.group()
+def audit() -> None:
+    """The record of everything seen and done."""
+
+
+@audit.command("verify")
+def audit_verify() -> None:
+    """Seal the record, then prove it whole, or say where a row was changed, removed or reordered (exit 1)."""
+    from heliograph.app.context import open_context
+    from heliograph.governance.audit.keys import audit_key
+    from heliograph.governance.audit.verify import verify
+
+    settings = _settings()
+    with open_context(settings, part="cli") as context:
+        verdict = verify(context.works, audit_key(settings.keys_dir), settings.witness_file, context.objects)
+    for problem in verdict.problems:
+        click.secho(f"{problem.kind}: {problem.text}", fg="red", err=True)
+    if not verdict.is_whole:
+        sys.exit(1)
+    click.echo(f"The record is whole: {verdict.size} events, sealed and signed.")
+
+
+@cli.command()
+def doctor() -> None:
+    """Check database, objects, ports, disk and clock, and say how to mend what is wrong (exit 1)."""
+    from heliograph.app.cli.doctor import examine, show
+
+    findings = examine(_settings())
+    show(findings)
+    sys.exit(1 if any(f.level == "wrong" for f in findings) else 0)
+
+
+def _settings() -> Settings:
+    from pydantic import ValidationError
+
+    try:
+        return Settings()
+    except ValidationError as error:
+        lines = [f"HELIOGRAPH_{'_'.join(str(p) for p in e['loc']).upper()}: {e['msg']}" for e in error.errors()]
+        raise click.ClickException("\n".join(["Settings can't be used:", *lines])) from error
+
+
+def main() -> None:
+    """The console script."""
+    try:
+        cli(standalone_mode=True)
+    except HeliographError as error:
+        click.secho(error.detail, fg="red", err=True)
+        sys.exit(1)

@@ -31,3 +31,7 @@ class BadCsrfToken(NotAllowed):
 
 class UsernameTaken(Conflict):
     """There is a user of this name already."""
+
+
+class NotYourUser(NotAllowed):
+    """This person also works elsewhere: ask the platform's operator to change them."""

@@ -1,0 +1,5 @@
+"""`python -m heliograph.app.cli`."""
+
+from heliograph.app.cli import main
+
+main()

@@ -1,0 +1,84 @@
+"""The parts of a running Heliograph: web, dimse, hl7, worker. Each is one process and can run alone on any host."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from types import FrameType
+
+from heliograph.app.context import Context, open_context
+from heliograph.app.supervise import die_with_parent
+from heliograph.kit.log import log, set_up_logging
+from heliograph.kit.settings import Settings
+
+_log = log(__name__)
+
+
+def command(part: str) -> list[str]:
+    """The command line that runs one part."""
+    return [sys.executable, "-m", "heliograph.app.cli", "serve", "--only", part]
+
+
+def run_part(part: str, settings: Settings) -> int:
+    """Runs one part until SIGTERM or SIGINT; returns its exit code."""
+    die_with_parent()
+    set_up_logging(part, level=settings.log_level, form=settings.log_format)
+    stop = threading.Event()
+    if part != "web":  # uvicorn sees to its own signals
+
+        def on_signal(_number: int, _frame: FrameType | None) -> None:
+            stop.set()
+
+        signal.signal(signal.SIGTERM, on_signal)
+        signal.signal(signal.SIGINT, on_signal)
+    with open_context(settings, part=part) as context:
+        _log.info("started", pid=os.getpid())
+        _RUN[part](context, stop)
+        _log.info("stopped")
+    return 0
+
+
+def _web(context: Context, _stop: threading.Event) -> None:
+    import uvicorn
+
+    from heliograph.app.web.main import create_app
+
+    config = uvicorn.Config(
+        create_app(context),
+        host=context.settings.http_host,
+        port=context.settings.http_port,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=2,  # an open event stream would hold the server for ever
+        server_header=False,
+    )
+    uvicorn.Server(config).run()
+
+
+def _dimse(context: Context, stop: threading.Event) -> None:
+    from heliograph.exchange.dimse import server
+
+    server.run(context, stop)
+
+
+def _hl7(context: Context, stop: threading.Event) -> None:
+    from heliograph.exchange.hl7 import server
+
+    server.run(context, stop)
+
+
+def _worker(context: Context, stop: threading.Event) -> None:
+    from heliograph.app.worker.main import run
+
+    run(context, stop)
+
+
+_RUN: dict[str, Callable[[Context, threading.Event], None]] = {
+    "web": _web,
+    "dimse": _dimse,
+    "hl7": _hl7,
+    "worker": _worker,
+}

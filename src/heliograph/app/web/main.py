@@ -1,0 +1,44 @@
+"""Puts the web server together."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+import heliograph
+from heliograph.app.context import Context
+from heliograph.app.web import health, live, session_api, static
+from heliograph.app.web.headers import Headers
+from heliograph.app.web.rooms import ROUTERS
+from heliograph.governance.access.sessions import Sessions
+from heliograph.kit.http import install_problem_handlers
+
+
+def create_app(context: Context) -> FastAPI:
+    """The web application on `context`."""
+
+    @asynccontextmanager
+    async def life(app: FastAPI) -> AsyncIterator[None]:
+        await app.state.live.start()
+        yield
+        await app.state.live.stop()
+
+    app = FastAPI(
+        title="Heliograph",
+        version=heliograph.__version__,
+        summary="Runs a teleradiology network.",
+        docs_url="/api/docs",
+        redoc_url=None,
+        openapi_url="/api/openapi.json",
+        lifespan=life,
+    )
+    app.state.context = context
+    app.state.sessions = Sessions(context.works, context.settings)
+    app.state.live = live.Live(context.works, context.database_url)
+    app.add_middleware(Headers, viewer=static.STATIC / "viewer", https=context.settings.secure_cookies)
+    install_problem_handlers(app)
+    for router in (session_api.router, live.router, health.router, *ROUTERS, static.router):
+        app.include_router(router)
+    return app
