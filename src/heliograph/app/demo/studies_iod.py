@@ -234,11 +234,15 @@ class SliceWriter:
 
     def __init__(self, template: Dataset) -> None:
         self._sop_class = str(template.SOPClassUID)
-        self._parts: dict[int, bytes] = {}
+        charset = Dataset()
+        charset.SpecificCharacterSet = template.SpecificCharacterSet
+        before = encoded(charset)
+        self._parts = {0x00080005: before}
         for element in template:
-            alone = Dataset()
-            alone.add(element)
-            self._parts[int(element.tag)] = encoded(alone)
+            if element.tag != 0x00080005:
+                charset.add(element)  # alone its text would be encoded in the default character set
+                self._parts[int(element.tag)] = encoded(charset).removeprefix(before)
+                del charset[element.tag]
 
     def write(self, path: Path, sop_instance_uid: str, changes: dict[int, tuple[str, str]], pixels: bytes) -> None:
         """`changes` gives elements by tag as (VR, text); VRs with short lengths only (PS3.5 7.1.2)."""

@@ -229,9 +229,7 @@ def _guess(facts: _Facts, found: Sequence[tuple[int, int]]) -> int:
 
 def _beginnings(facts: _Facts, found: Sequence[tuple[int, int]]) -> list[int]:
     """The fragments that begin a JPEG, JPEG-LS or JPEG 2000 stream."""
-    heads = (
-        (k, bytes(facts.data[offset : offset + min(length, 8)])) for k, (offset, length) in enumerate(found)
-    )
+    heads = ((k, bytes(facts.data[offset : offset + min(length, 8)])) for k, (offset, length) in enumerate(found))
     return [k for k, head in heads if head.startswith(_STARTS)]
 
 

@@ -104,9 +104,7 @@ def read_header(
     with opened(source) as data:
         try:
             start, syntax = locate_data_set(data, transfer_syntax_uid)
-            body = (
-                memoryview(inflate(data[start:], max_inflated=max_inflated)) if syntax in DEFLATED else data
-            )
+            body = memoryview(inflate(data[start:], max_inflated=max_inflated)) if syntax in DEFLATED else data
             begin = 0 if syntax in DEFLATED else start
             return _Reader(body, begin, encoding_of(syntax)).header(syntax, start)
         except RecursionError:
@@ -237,9 +235,7 @@ class _Reader:
             for start, stop, delimited in items(self.data, element, depth=1):
                 inner = {
                     e.tag: self.raw(e)
-                    for e in elements(
-                        self.data, start, stop + 8 * delimited, element.inner, in_item=delimited
-                    )
+                    for e in elements(self.data, start, stop + 8 * delimited, element.inner, in_item=delimited)
                     if e.tag in inner_tags and e.length <= 1024
                 }
                 for wanted in inner_tags:

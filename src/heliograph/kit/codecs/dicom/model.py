@@ -109,9 +109,7 @@ class _Maker:
         if depth > MAX_DEPTH:
             raise TooDeep("sequences are nested too deeply")
         found: dict[int, Element] = {}
-        for element in elements(
-            self.data, start, stop + 8 * delimited, encoding, depth=depth, in_item=delimited
-        ):
+        for element in elements(self.data, start, stop + 8 * delimited, encoding, depth=depth, in_item=delimited):
             found.setdefault(element.tag, element)
         if 0x00080005 in found:
             charset = CharacterSet(self.raw(found[0x00080005]))
@@ -137,9 +135,7 @@ class _Maker:
     def raw(self, element: Element) -> bytes:
         return bytes(self.data[element.offset : element.offset + element.length])
 
-    def sequence(
-        self, element: Element, charset: CharacterSet, depth: int, path: str, *, signed: bool
-    ) -> Json | None:
+    def sequence(self, element: Element, charset: CharacterSet, depth: int, path: str, *, signed: bool) -> Json | None:
         made: list[Json] = []
         try:
             for number, (start, stop, delimited) in enumerate(items(self.data, element, depth=depth + 1)):
@@ -159,9 +155,7 @@ class _Maker:
             return None
         return {"vr": "SQ", "Value": made} if made else {"vr": "SQ"}
 
-    def entry(
-        self, element: Element, vr: str, encoding: Encoding, charset: CharacterSet, path: str
-    ) -> Json | None:
+    def entry(self, element: Element, vr: str, encoding: Encoding, charset: CharacterSet, path: str) -> Json | None:
         private = element.tag >> 16 & 1
         if element.tag in PIXEL_TAGS or element.undefined:
             return {"vr": vr, "BulkDataURI": self.bulk_uri(path)}

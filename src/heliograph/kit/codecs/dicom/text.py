@@ -14,9 +14,7 @@ from pydicom.charset import decode_bytes, python_encoding
 _STAND_ALONE = frozenset({"UTF8", "GB18030", "GBK"})
 _DEFAULT = "iso8859"
 # In these sets a code unit above 0x7F is ordinary text; elsewhere valid UTF-8 gives a wrong label away.
-_MULTIBYTE = frozenset(
-    {"UTF8", "GB18030", "GBK", "GB2312", "shift_jis", "euc_kr", "iso2022_jp", "iso2022_jp_2"}
-)
+_MULTIBYTE = frozenset({"UTF8", "GB18030", "GBK", "GB2312", "shift_jis", "euc_kr", "iso2022_jp", "iso2022_jp_2"})
 _DELIMITERS = {0x0D, 0x0A, 0x0C, 0x09, 0x5C}
 _PN_DELIMITERS = _DELIMITERS | {0x5E, 0x3D}
 

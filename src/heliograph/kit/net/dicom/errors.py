@@ -30,7 +30,5 @@ class Rejected(AssociationError):
     """
 
     def __init__(self, result: int, source: int, reason: int) -> None:
-        super().__init__(
-            f"the peer rejected the association (result {result}, source {source}, reason {reason})"
-        )
+        super().__init__(f"the peer rejected the association (result {result}, source {source}, reason {reason})")
         self.result, self.source, self.reason = result, source, reason

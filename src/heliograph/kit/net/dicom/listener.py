@@ -124,9 +124,7 @@ class StorageListener:
                 log.warning("connection refused: too many are silent", extra={"address": address})
                 sock.close()
                 continue
-            threading.Thread(
-                target=self._serve, args=(sock, address), name=f"dicom-{address}", daemon=True
-            ).start()
+            threading.Thread(target=self._serve, args=(sock, address), name=f"dicom-{address}", daemon=True).start()
 
     def _serve(self, sock: socket.socket, address: str) -> None:
         pending = True
@@ -314,17 +312,13 @@ class _Connection:
         if not valid_uid(command.sop_instance_uid):
             return Answer(dimse.CANNOT_UNDERSTAND, "Invalid SOP Instance UID")
         with receiver.data as view:
-            request = StoreRequest(
-                abstract, command.sop_instance_uid, syntax, receiver.size, view, receiver.spilled
-            )
+            request = StoreRequest(abstract, command.sop_instance_uid, syntax, receiver.size, view, receiver.spilled)
             try:
                 answer = self.listener._store(acceptance, request)
             except OSError as error:
                 log.exception("an object could not be stored")
                 full = error.errno in {errno.ENOSPC, errno.EDQUOT, errno.ENOMEM}
-                return Answer(
-                    dimse.OUT_OF_RESOURCES if full else dimse.PROCESSING_FAILURE, "Cannot store now"
-                )
+                return Answer(dimse.OUT_OF_RESOURCES if full else dimse.PROCESSING_FAILURE, "Cannot store now")
             except Exception:
                 log.exception("an object could not be stored")
                 return Answer(dimse.PROCESSING_FAILURE, "Cannot store now")

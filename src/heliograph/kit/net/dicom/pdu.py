@@ -105,9 +105,7 @@ def decode_associate_request(body: bytes) -> AssociateRequest:
     )
 
 
-def encode_associate_request(
-    called: str, calling: str, contexts: Sequence[ProposedContext], max_pdu: int
-) -> bytes:
+def encode_associate_request(called: str, calling: str, contexts: Sequence[ProposedContext], max_pdu: int) -> bytes:
     """A whole A-ASSOCIATE-RQ PDU."""
     items = b"".join(
         _item(
@@ -141,9 +139,7 @@ def decode_associate_accept(body: bytes) -> AssociateAccept:
     return AssociateAccept(accepted, max_pdu)
 
 
-def encode_associate_accept(
-    request: AssociateRequest, results: Sequence[ContextResult], max_pdu: int
-) -> bytes:
+def encode_associate_accept(request: AssociateRequest, results: Sequence[ContextResult], max_pdu: int) -> bytes:
     """A whole A-ASSOCIATE-AC PDU; the titles go back as they came (PS3.8 9.3.3)."""
     items = b"".join(
         _item(

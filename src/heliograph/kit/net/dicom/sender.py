@@ -74,17 +74,11 @@ def send_files(
             done(SendResult(path, "", None, f"not sent: {error}"))
     for batch in _batches(readable):
         pairs = list(dict.fromkeys((m.sop_class_uid, m.transfer_syntax_uid) for _, m in batch))
-        with associate(
-            host, port, called=called, calling=calling, pairs=pairs, timeout=timeout, tls=tls
-        ) as peer:
+        with associate(host, port, called=called, calling=calling, pairs=pairs, timeout=timeout, tls=tls) as peer:
             broken = ""
             for path, meta in batch:
                 try:
-                    done(
-                        SendResult(path, meta.sop_instance_uid, None, broken)
-                        if broken
-                        else peer.store(path, meta)
-                    )
+                    done(SendResult(path, meta.sop_instance_uid, None, broken) if broken else peer.store(path, meta))
                 except AssociationError as error:
                     broken = f"not sent: {error}"
                     done(SendResult(path, meta.sop_instance_uid, None, broken))
@@ -157,9 +151,7 @@ def associate(
 class Peer:
     """The other end of an association that we opened. Not for several threads."""
 
-    def __init__(
-        self, wire: Wire, contexts: dict[tuple[str, str], int], max_pdu: int, timeout: float
-    ) -> None:
+    def __init__(self, wire: Wire, contexts: dict[tuple[str, str], int], max_pdu: int, timeout: float) -> None:
         self._wire, self._contexts = wire, contexts
         # The peer's declared maximum binds us; 0 means that it has none (PS3.8 D.1).
         self._fragment = min(max_pdu or _LARGEST_PDU, _LARGEST_PDU) - 6
@@ -174,9 +166,7 @@ class Peer:
         """Send one file and wait for the answer."""
         context = self._contexts.get((meta.sop_class_uid, meta.transfer_syntax_uid))
         if context is None:
-            return SendResult(
-                path, meta.sop_instance_uid, None, "not sent: the peer did not accept its syntax"
-            )
+            return SendResult(path, meta.sop_instance_uid, None, "not sent: the peer did not accept its syntax")
         self._message_id = self._message_id % 0xFFFF + 1
         request = dimse.encode_store_request(self._message_id, meta.sop_class_uid, meta.sop_instance_uid)
         with opened(path) as content:
