@@ -1,6 +1,6 @@
 import type { ComponentType } from "react";
 import { createBrowserRouter, type RouteObject } from "react-router";
-import { whenSessionEnds } from "./api/client";
+import { queryClient, whenSessionEnds } from "./api/client";
 import { Home, Layout } from "./rooms/access/Layout";
 import { Outer } from "./rooms/access/Outer";
 import { NotHere, RoomFailed } from "./rooms/access/pages";
@@ -44,5 +44,8 @@ whenSessionEnds(() => {
   const { pathname, search } = router.state.location;
   const place = pathname.replace(/^\/app/, "") + search;
   if (place.startsWith("/sign-in")) return;
-  void router.navigate(`/sign-in?over=1&next=${encodeURIComponent(place)}`);
+  void router.navigate(`/sign-in?over=1&next=${encodeURIComponent(place)}`).then(() => {
+    // What was seen before must not be there for whoever signs in next. The page has gone, so nothing asks for it.
+    queryClient.removeQueries({ predicate: (query) => query.queryKey[0] !== "ready" });
+  });
 });

@@ -1,6 +1,6 @@
 import { queryOptions, useQuery } from "@tanstack/react-query";
 import { zoneCity, type Place } from "../kit/time";
-import { api, queryClient, setCsrfToken } from "./client";
+import { api, ApiError, queryClient, setCsrfToken } from "./client";
 import type { Role, RoomName, Session } from "./types";
 
 export const sessionQuery = queryOptions({
@@ -17,6 +17,9 @@ function keep(session: Session): Session {
 
 /** Puts a session that an answer brought (sign in, place chosen) in force. */
 export function acceptSession(session: Session): Session {
+  const before = queryClient.getQueryData(sessionQuery.queryKey);
+  // Another person at the same screen: nothing of the one before may show.
+  if (before && before.user.id !== session.user.id) queryClient.clear();
   queryClient.setQueryData(sessionQuery.queryKey, keep(session));
   return session;
 }
@@ -47,8 +50,12 @@ export function firstRoom(session: Session): string {
   return room ? `/${room}` : "/_kit";
 }
 
+/** Ends the session and loads the page anew, so that nothing seen stays in memory. */
 export async function signOut(): Promise<void> {
-  await api.del("/api/session");
-  queryClient.clear();
-  setCsrfToken("");
+  try {
+    await api.del("/api/session");
+  } catch (error) {
+    if (!(error instanceof ApiError && error.status === 401)) throw error;
+  }
+  window.location.replace("/app/sign-in");
 }

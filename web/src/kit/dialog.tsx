@@ -19,7 +19,7 @@ export function Dialog({ opened, title, onClose, children, foot, width = 440 }: 
   return (
     <Modal.Root opened={opened} onClose={onClose} size={width} centered transitionProps={{ duration: 90 }}>
       <Modal.Overlay color="var(--scrim)" backgroundOpacity={1} />
-      <Modal.Content className="dlg">
+      <Modal.Content>
         <div className="ph dlg-h">
           <Modal.Title component="h2">{title}</Modal.Title>
           <span className="end">

@@ -23,6 +23,7 @@ export interface ListedKeys {
   actions: { id: string; keys: string[]; label: string; changed: boolean }[];
 }
 
+export const EVERYWHERE = "Everywhere";
 const STORE = "hg-keys";
 const SEQUENCE_MS = 1200;
 
@@ -48,6 +49,12 @@ function readOwn(): Record<string, string[]> {
   }
 }
 
+/** Last mounted first; what works everywhere comes last, wherever it was mounted: a room may take its key. */
+function ordered(): Scope[] {
+  const all = [...scopes.values()].reverse();
+  return [...all.filter((scope) => scope.name !== EVERYWHERE), ...all.filter((scope) => scope.name === EVERYWHERE)];
+}
+
 export function keysFor(id: string, shipped: string[]): string[] {
   return own[id] ?? shipped;
 }
@@ -66,7 +73,7 @@ export function changeKeys(id: string, keys: string[] | null): void {
 /** All registered keys by scope, those of the room before those of everywhere. */
 export function listKeys(): ListedKeys[] {
   const byName = new Map<string, ListedKeys>();
-  for (const scope of [...scopes.values()].reverse()) {
+  for (const scope of ordered()) {
     const listed = byName.get(scope.name) ?? { scope: scope.name, actions: [] };
     for (const action of scope.actions) {
       if (listed.actions.some((known) => known.id === action.id)) continue;
@@ -129,7 +136,7 @@ export function handleKey(event: KeyboardEvent): void {
   const sequence = pending && pending.until > Date.now() ? `${pending.prefix} ${step}` : null;
   pending = null;
 
-  const all = [...scopes.values()].reverse().flatMap((scope) => scope.actions);
+  const all = ordered().flatMap((scope) => scope.actions);
   for (const wanted of sequence ? [sequence, step] : [step]) {
     for (const action of all) {
       if (!keysFor(action.id, action.keys).some((key) => canonical(key) === wanted)) continue;

@@ -392,7 +392,7 @@ function Overlays() {
         <p className="q" style={{ margin: "4px 0 12px" }}>
           CT head, NF26-118842. It goes to Norfjord at once and can&rsquo;t be changed, only added to.
         </p>
-        <TextInput type="password" label="Password, first signature since 12:02" data-autofocus />
+        <TextInput type="password" label="Password, first signature since 12:02" autoComplete="current-password" data-autofocus />
       </kit.ConfirmDialog>
     </Card>
   );
