@@ -218,9 +218,16 @@ def _take_status(order: Order, message: OrderMessage) -> bool:
     return True
 
 
+def _is_secondary(order: Order, message: OrderMessage) -> bool:
+    """The message is about another procedure of the order than the first, with numbers of its own."""
+    return None not in (order.placer_number, message.placer_number) and order.placer_number != message.placer_number
+
+
 def _wanted(order: Order, message: OrderMessage, name: str) -> Any:
     if name in message.clear:
         return None
+    if name in ("placer_number", "filler_number") and _is_secondary(order, message):
+        return getattr(order, name)
     value = getattr(message, name)
     if name == "priority" and message.priority_defaulted:
         value = None  # a code that nobody knows must not move a priority that somebody chose
@@ -248,7 +255,9 @@ def _find(work: Work, facility: FacilityFacts, message: OrderMessage, issuer: st
             .where(*here, or_(Order.placer_number == message.placer_number, Order.id.in_(by_procedure)))
             .order_by(*newest)
         )
-        found = next((o for o in rows if _agree(o.filler_number, message.filler_number)), None)
+        found = next(
+            (o for o in rows if _is_secondary(o, message) or _agree(o.filler_number, message.filler_number)), None
+        )
         if found is not None:
             return found
     if message.filler_number:

@@ -163,11 +163,7 @@ def endpoints_of(session: ActorSession, organizations: Iterable[UUID]) -> list[E
 
 def callers_of(session: ActorSession, organizations: Iterable[UUID]) -> list[KnownCaller]:
     """All callers of organisations, for administration."""
-    query = (
-        select(Caller)
-        .where(Caller.organization_id.in_(list(organizations)))
-        .order_by(Caller.calling_ae, Caller.id)
-    )
+    query = select(Caller).where(Caller.organization_id.in_(list(organizations))).order_by(Caller.calling_ae, Caller.id)
     return [facts(KnownCaller, row) for row in session.scalars(query)]
 
 

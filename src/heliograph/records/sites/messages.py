@@ -1,0 +1,189 @@
+"""The message log: every HL7 message in or out, exactly as it was on the wire, with its fate."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import cast
+from uuid import UUID
+
+from sqlalchemy import Table, func, insert, select
+
+from heliograph.kit.db.session import ActorSession
+from heliograph.kit.work import Work
+from heliograph.records.sites.model import Endpoint, Message
+
+_ACTIONS = {
+    "processed": "message.processed",
+    "duplicate": "message.duplicate",
+    "rejected": "message.refused",
+    "sent": "message.sent",
+    "no_answer": "message.no_answer",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class MessageBrief:
+    """A line of the log. `endpoint` is the feed's name, None for an unknown sender."""
+
+    id: UUID
+    organization_id: UUID | None
+    direction: str
+    received_at: datetime
+    endpoint: str | None
+    message_type: str | None
+    control_id: str | None
+    fate: str
+    acknowledgement: str | None
+    fault: str | None
+    order_id: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class MessageDetail:
+    """A message with its bytes."""
+
+    brief: MessageBrief
+    peer: str | None
+    payload: bytes
+    answer: bytes | None
+
+
+def log_message(
+    work: Work,
+    *,
+    organization_id: UUID | None,
+    direction: str,
+    payload: bytes,
+    fate: str,
+    endpoint_id: UUID | None = None,
+    peer: str | None = None,
+    control_id: str | None = None,
+    message_type: str | None = None,
+    answer: bytes | None = None,
+    acknowledgement: str | None = None,
+    fault: str | None = None,
+    order_id: UUID | None = None,
+    delivery_id: UUID | None = None,
+) -> UUID:
+    """Keeps a message with its fate (processed, duplicate, rejected, sent, no_answer), and records that.
+
+    `direction` is in or out; `fault` says what is wrong and where, without patient data. An unknown sender has no organisation: then
+    nobody of any organisation sees the row.
+    """
+    message_id: UUID = work.session.execute(select(func.uuidv7())).scalar_one()
+    # Without RETURNING, since row-level security hides a row without an organisation even from who wrote it.
+    work.session.execute(
+        insert(cast(Table, Message.__table__))
+        .values(
+            id=message_id,
+            organization_id=organization_id,
+            endpoint_id=endpoint_id,
+            direction=direction,
+            received_at=work.now,
+            peer=peer,
+            control_id=control_id,
+            message_type=message_type,
+            payload=payload,
+            payload_sha256=hashlib.sha256(payload).digest(),
+            answer=answer,
+            acknowledgement=acknowledgement,
+            fate=fate,
+            fault=fault,
+            order_id=order_id,
+            delivery_id=delivery_id,
+            answered_at=work.now if answer is not None else None,
+        )
+        .inline()
+    )
+    work.record(
+        _ACTIONS[fate],
+        organization_id=organization_id,
+        outcome="refused" if fate == "rejected" else "failed" if fate == "no_answer" else "done",
+        order_id=order_id,
+        subject_kind="message",
+        subject_id=message_id,
+        reason=fault,
+        detail={"type": message_type, "direction": direction},
+    )
+    return message_id
+
+
+def stored_answer(session: ActorSession, endpoint_id: UUID, control_id: str, payload: bytes) -> MessageDetail | None:
+    """The first processing of exactly this message from this feed: same control id and same bytes.
+
+    A message that was refused is none: when it comes again, it is tried again.
+    """
+    row = session.scalars(
+        select(Message)
+        .where(
+            Message.endpoint_id == endpoint_id,
+            Message.control_id == control_id,
+            Message.payload_sha256 == hashlib.sha256(payload).digest(),
+            Message.direction == "in",
+            Message.fate == "processed",
+        )
+        .order_by(Message.received_at)
+        .limit(1)
+    ).first()
+    return MessageDetail(_brief(row, None), row.peer, row.payload, row.answer) if row is not None else None
+
+
+def lock_control_id(work: Work, endpoint_id: UUID, control_id: str) -> None:
+    """The same message on two connections is taken one after the other, so that the second is a duplicate."""
+    key = func.hashtextextended(f"message/{endpoint_id}/{control_id}", 0)
+    work.session.execute(select(func.pg_advisory_xact_lock(key)))
+
+
+def messages(
+    session: ActorSession,
+    organizations: Iterable[UUID],
+    *,
+    direction: str | None = None,
+    fate: str | None = None,
+    limit: int = 100,
+) -> list[MessageBrief]:
+    """The newest messages of organisations."""
+    query = (
+        select(Message, Endpoint.name)
+        .outerjoin(Endpoint, Endpoint.id == Message.endpoint_id)
+        .where(Message.organization_id.in_(list(organizations)))
+        .order_by(Message.received_at.desc(), Message.id.desc())
+        .limit(limit)
+    )
+    if direction is not None:
+        query = query.where(Message.direction == direction)
+    if fate is not None:
+        query = query.where(Message.fate == fate)
+    return [_brief(row, name) for row, name in session.execute(query)]
+
+
+def message(session: ActorSession, message_id: UUID) -> MessageDetail | None:
+    """One message with its bytes, or None: absent and forbidden look the same."""
+    found = session.execute(
+        select(Message, Endpoint.name)
+        .outerjoin(Endpoint, Endpoint.id == Message.endpoint_id)
+        .where(Message.id == message_id)
+    ).one_or_none()
+    if found is None:
+        return None
+    row, name = found
+    return MessageDetail(_brief(row, name), row.peer, row.payload, row.answer)
+
+
+def _brief(row: Message, endpoint: str | None) -> MessageBrief:
+    return MessageBrief(
+        id=row.id,
+        organization_id=row.organization_id,
+        direction=row.direction,
+        received_at=row.received_at,
+        endpoint=endpoint,
+        message_type=row.message_type,
+        control_id=row.control_id,
+        fate=row.fate,
+        acknowledgement=row.acknowledgement,
+        fault=row.fault,
+        order_id=row.order_id,
+    )
