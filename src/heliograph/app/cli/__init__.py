@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import click
 
@@ -115,6 +116,31 @@ def audit_verify() -> None:
     if not verdict.is_whole:
         sys.exit(1)
     click.echo(f"The record is whole: {verdict.size} events, sealed and signed.")
+
+
+@cli.command()
+@click.option(
+    "--once",
+    is_flag=True,
+    help="Do the whole job without a browser in a folder of its own, show each step with its time, and exit.",
+)
+@click.option(
+    "--studies",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="With --once: send this folder's DICOM files.",
+)
+@click.option("--fresh", is_flag=True, help="Send a new round of cases even if some are still open.")
+def demo(once: bool, studies: Path | None, fresh: bool) -> None:
+    """Run a demonstration network of three clients and two reading groups on this machine, until Ctrl-C.
+
+    With --once, exit 0 only if the report was delivered and acknowledged and the record verifies.
+    """
+    from heliograph.app.demo.run import demonstrate, demonstrate_once
+
+    if studies and not once:
+        raise click.UsageError("--studies goes with --once.")
+    settings = _settings()
+    sys.exit(demonstrate_once(settings, studies) if once else demonstrate(settings, fresh=fresh))
 
 
 @cli.command()

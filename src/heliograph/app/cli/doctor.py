@@ -102,11 +102,7 @@ def _database(settings: Settings) -> Iterator[Finding]:
             kind = "embedded" if database.embedded else "external"
             engine = create_engine(database.app_url)
             with engine.connect() as connection:
-                version, now, is_super = connection.execute(
-                    text(
-                        "select current_setting('server_version'), clock_timestamp(), rolsuper or rolbypassrls from pg_roles where rolname = current_user"
-                    )
-                ).one()
+                version, now, is_super = connection.execute(_ROLE).one()
             engine.dispose()
             if int(version.split(".")[0]) < 18:
                 yield Finding(
