@@ -37,7 +37,7 @@ export function DeadlineRuler({ items, onOpen, minutes = 120 }: { items: readonl
       hidden += 1;
       continue;
     }
-    free[lane] = at + 34 + item.label.length * 7.6;
+    free[lane] = at + 30 + item.label.length * 7.2;
     laid.push({ item, x: at, lane });
   }
   const step = minutes / 8;
