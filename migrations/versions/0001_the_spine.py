@@ -885,6 +885,8 @@ def upgrade() -> None:
         sa.Column("assigned_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("opened_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("done_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("clock_started_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.CheckConstraint(
             "kind in ('primary','second','arbiter','preliminary','oversight','opinion','addendum')",
@@ -903,6 +905,7 @@ def upgrade() -> None:
         schema="worklist",
     )
     op.create_index("ix_reads_case", "reads", ["case_id"], unique=False, schema="worklist")
+    op.create_index("ix_reads_done", "reads", ["organization_id", "done_at"], unique=False, schema="worklist")
     op.create_index("ix_reads_reader", "reads", ["reader_id", "state"], unique=False, schema="worklist")
     op.create_index(
         "ix_reads_unassigned",

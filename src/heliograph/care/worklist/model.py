@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
 from heliograph.kit.db.base import Base, Id, Stamp
@@ -74,7 +74,11 @@ class CaseInterval(Base):
     """A hold or an escalation: an interval with its reason, not a state."""
 
     __tablename__ = "case_intervals"
-    __table_args__ = (CheckConstraint("kind in ('hold','escalation')", name="kind"), Index("ix_case_intervals_case", "case_id"), {"schema": "worklist"})
+    __table_args__ = (
+        CheckConstraint("kind in ('hold','escalation')", name="kind"),
+        Index("ix_case_intervals_case", "case_id"),
+        {"schema": "worklist"},
+    )
 
     id: Mapped[Id]
     organization_id: Mapped[UUID] = mapped_column(ForeignKey("tenancy.organizations.id"))
@@ -91,10 +95,13 @@ class Read(Base):
 
     __tablename__ = "reads"
     __table_args__ = (
-        CheckConstraint("kind in ('primary','second','arbiter','preliminary','oversight','opinion','addendum')", name="kind"),
+        CheckConstraint(
+            "kind in ('primary','second','arbiter','preliminary','oversight','opinion','addendum')", name="kind"
+        ),
         CheckConstraint("state in ('waiting','ready','assigned','reading','done','cancelled')", name="state"),
         Index("ix_reads_case", "case_id"),
         Index("ix_reads_reader", "reader_id", "state"),
+        Index("ix_reads_done", "organization_id", "done_at"),
         Index("ix_reads_unassigned", "organization_id", postgresql_where="state = 'ready'"),
         {"schema": "worklist"},
     )
@@ -110,6 +117,9 @@ class Read(Base):
     assigned_at: Mapped[datetime | None]
     opened_at: Mapped[datetime | None]
     done_at: Mapped[datetime | None]
+    clock_started_at: Mapped[datetime | None]
+    """The read's own clock, where it is not the case's: an addendum has its own."""
+    due_at: Mapped[datetime | None]
     created_at: Mapped[Stamp]
 
 
@@ -117,14 +127,18 @@ class Assignment(Base):
     """Who was chosen, when and why, and every other reader's written reason: the proof."""
 
     __tablename__ = "assignments"
-    __table_args__ = (Index("ix_assignments_read", "read_id", "assigned_at"), Index("ix_assignments_case", "case_id"), {"schema": "worklist"})
+    __table_args__ = (
+        Index("ix_assignments_read", "read_id", "assigned_at"),
+        Index("ix_assignments_case", "case_id"),
+        {"schema": "worklist"},
+    )
 
     id: Mapped[Id]
     organization_id: Mapped[UUID] = mapped_column(ForeignKey("tenancy.organizations.id"))
     case_id: Mapped[UUID] = mapped_column(ForeignKey("worklist.cases.id"))
     read_id: Mapped[UUID] = mapped_column(ForeignKey("worklist.reads.id"))
     occasion: Mapped[str]
-    """assigned, reassigned, opened, signed, no_reader, handed_back."""
+    """assigned, reassigned, opened, signed, no_reader, handed_back (by the reader), no_longer_eligible (by the rules)."""
     reader_id: Mapped[UUID | None] = mapped_column(ForeignKey("people.readers.id"))
     engagement_id: Mapped[UUID | None]
     decided_by: Mapped[UUID | None]
@@ -148,7 +162,7 @@ class Alarm(Base):
     id: Mapped[Id]
     organization_id: Mapped[UUID] = mapped_column(ForeignKey("tenancy.organizations.id"))
     kind: Mapped[str]
-    """no_reader, unmatched_study, delivery_failed, report_unacknowledged, promise_broken."""
+    """no_reader, late_images, unmatched_study, delivery_failed, report_unacknowledged, promise_broken."""
     subject_kind: Mapped[str]
     subject_id: Mapped[UUID]
     case_id: Mapped[UUID | None]

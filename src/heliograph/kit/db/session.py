@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, SessionTransaction, sessionmaker
 
 from heliograph.kit.actor import Actor
@@ -48,7 +49,30 @@ def make_sessions(engine: Engine) -> sessionmaker[ActorSession]:
 
 @event.listens_for(ActorSession, "after_begin")
 def _set_actor(session: ActorSession, _transaction: SessionTransaction, connection: Connection) -> None:
-    actor = session.actor
+    _tell(connection, session.actor)
+
+
+@contextmanager
+def acting_as(session: ActorSession, actor: Actor) -> Iterator[None]:
+    """Inside the block the transaction sees and writes as `actor`: for what the platform does in a person's transaction, as giving a
+    read to a group that the person knows nothing of."""
+    session.flush()
+    before, session.actor = session.actor, actor
+    _tell(session.connection(), actor)
+    try:
+        yield
+        session.flush()
+        _tell(session.connection(), before)
+    except BaseException:
+        # A transaction that the error broke can't be told any more; one that lives on must not stay the other actor's.
+        with suppress(SQLAlchemyError):
+            _tell(session.connection(), before)
+        raise
+    finally:
+        session.actor = before
+
+
+def _tell(connection: Connection, actor: Actor) -> None:
     connection.execute(
         _SET_ACTOR,
         {

@@ -1,0 +1,143 @@
+"""What happens to a case while it is on the worklist: late images, a changed or cancelled order, the end."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from sqlalchemy import select, text
+
+from heliograph.care.worklist.alarms import clear_alarm
+from heliograph.care.worklist.cases import (
+    cases_of_study,
+    ensure_case,
+    ensure_case_for_images,
+    make_ready,
+    reads_of,
+    start_clock,
+    studies_of_case,
+)
+from heliograph.care.worklist.clock import ARRIVING
+from heliograph.care.worklist.late import join_images
+from heliograph.care.worklist.model import Case, CaseProcedure, Read
+from heliograph.care.worklist.recording import record_case
+from heliograph.care.worklist.sources import order_facts, procedures_of, studies_of_order, study
+from heliograph.care.worklist.states import ACTIVE, DeliveryState, is_finished, next_state
+from heliograph.governance.tenancy import grants
+from heliograph.kit.actor import system
+from heliograph.kit.db.session import acting_as
+from heliograph.kit.errors import NotFound
+from heliograph.kit.work import Work
+
+_DELIVERIES = text("select version_number, channel, state from delivery.deliveries where case_id = :id")
+
+
+def images_came(work: Work, study_id: UUID, number: int) -> None:
+    """Images of a study were filed: an urgent case opens as arriving; images after completeness join and mark the case.
+
+    After signing they open an addendum read.
+    """
+    found = study(work.session, study_id)
+    if found is None:
+        raise NotFound()
+    if found.match_state == "not_needed":
+        ensure_case_for_images(work, study_id)
+    if found.completed_at is None:
+        make_ready(work, study_id)  # an urgent one may be read as arriving
+    else:
+        for case in cases_of_study(work, study_id):
+            join_images(work, case, reads_of(work, case.id), study_id, number)
+
+
+def change_priority(work: Work, case: Case, priority: str) -> None:
+    """Takes another priority: the clock goes on from the same start, to another deadline. Recorded."""
+    if priority == case.priority or case.closed_at is not None:
+        return
+    before = case.priority
+    case.priority = priority
+    work.session.flush()
+    record_case(work, "case.priority_changed", case, before=before, now=priority)
+    if case.clock_started_at is not None:
+        start_clock(work, case, studies_of_case(work, case.id), f"priority {before} became {priority}")
+
+
+def order_changed(work: Work, order_id: UUID) -> None:
+    """The order has another priority or more procedures, or came back after it was cancelled."""
+    order = order_facts(work.session, order_id)
+    if order is None:
+        raise NotFound()
+    for study_id in studies_of_order(work.session, order_id):
+        ensure_case(work, order_id, study_id)
+    for case in _cases_of_order(work, order_id):
+        change_priority(work, case, order.priority)
+        _describe_again(work, case, order_id)
+        for joined in studies_of_case(work, case.id):
+            if order.priority in ARRIVING:
+                make_ready(work, joined.id)
+
+
+def order_cancelled(work: Work, order_id: UUID) -> None:
+    """Nobody reads for a cancelled order any more; what was signed stays."""
+    for case in _cases_of_order(work, order_id):
+        cancel_case(work, case, "The order was cancelled.")
+
+
+def cancel_case(work: Work, case: Case, reason: str) -> None:
+    """Cancels the reads of a case (locked) that are not done. Where none was opened the group's grant ends."""
+    reads = reads_of(work, case.id)
+    active = [r for r in reads if r.state in ACTIVE]
+    if not active:
+        return
+    was_opened = any(r.opened_at is not None for r in reads)
+    for read in active:
+        read.state = next_state(read.state, "cancel")
+        clear_alarm(work, "no_reader", read.id)
+    case.closed_at = work.now if not any(r.state == "done" for r in reads) else case.closed_at
+    case.is_arriving = False
+    work.session.flush()
+    record_case(work, "case.cancelled", case, reason=reason)
+    clear_alarm(work, "promise_broken", case.id)
+    if not was_opened and case.group_organization_id is not None:
+        with acting_as(work.session, system("worklist", case.organization_id)):
+            grants.end(work, case.organization_id, case.group_organization_id, "interpretation", case_id=case.id)
+
+
+def close_if_finished(work: Work, case: Case) -> bool:
+    """Closes a case (locked) when no read is active and its newest report version is acknowledged everywhere. Recorded."""
+    deliveries = [DeliveryState(*row) for row in work.session.execute(_DELIVERIES, {"id": case.id})]
+    states = [r.state for r in reads_of(work, case.id)]
+    if case.closed_at is not None or not is_finished(states, deliveries):
+        return False
+    case.closed_at = work.now
+    work.session.flush()
+    record_case(work, "case.closed", case)
+    return True
+
+
+def _describe_again(work: Work, case: Case, order_id: UUID) -> None:
+    """Other procedures, while nobody has opened the case: its name and class follow."""
+    procedures = procedures_of(work.session, order_id)
+    words = " + ".join(dict.fromkeys(p.description for p in procedures))
+    if not procedures or (case.description, case.exam_class) == (words, procedures[0].exam_class):
+        return
+    if any(r.opened_at is not None for r in reads_of(work, case.id)):
+        return
+    case.description, case.exam_class = words, procedures[0].exam_class
+    work.session.flush()
+    record_case(work, "case.exam_changed", case, exam_class=case.exam_class)
+
+
+def _cases_of_order(work: Work, order_id: UUID) -> list[Case]:
+    procedures = text("select id from orders.requested_procedures where order_id = :order")
+    ids = list(work.session.scalars(procedures, {"order": order_id}))
+    return list(
+        work.session.scalars(
+            select(Case)
+            .where(
+                Case.id.in_(select(CaseProcedure.case_id).where(CaseProcedure.requested_procedure_id.in_(ids))),
+                Case.id.in_(select(Read.case_id).where(Read.state.in_((*ACTIVE, "done")))),
+            )
+            .order_by(Case.id)
+            .with_for_update()
+            .execution_options(populate_existing=True)
+        )
+    )

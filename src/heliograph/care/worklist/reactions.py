@@ -1,0 +1,69 @@
+"""What the worklist does when other rooms announce something. Only `app/wiring.py` registers these."""
+
+from __future__ import annotations
+
+from typing import Protocol
+from uuid import UUID
+
+from heliograph.care.orders.events import OrderChanged, StudyMatched
+from heliograph.care.worklist.access import locked_case
+from heliograph.care.worklist.alarms import clear_alarm
+from heliograph.care.worklist.cases import ensure_case, ensure_case_for_images, make_ready
+from heliograph.care.worklist.changes import close_if_finished, images_came, order_cancelled, order_changed
+from heliograph.care.worklist.open import complete_read
+from heliograph.care.worklist.sources import study
+from heliograph.kit.work import Work
+from heliograph.records.archive.events import ImagesIndexed, StudyCompleted
+
+
+class ReportSignedEvent(Protocol):
+    """`reading.ReportSigned`: a room above announces it, so only its shape is known here."""
+
+    @property
+    def case_id(self) -> UUID: ...
+    @property
+    def read_id(self) -> UUID: ...
+
+
+class DeliveryAcknowledgedEvent(Protocol):
+    """`delivery.DeliveryAcknowledged`."""
+
+    @property
+    def case_id(self) -> UUID: ...
+
+
+def on_images_indexed(work: Work, event: ImagesIndexed) -> None:
+    """Images came: after the room of orders tried to match them."""
+    images_came(work, event.study_id, event.number_of_instances)
+
+
+def on_study_matched(work: Work, event: StudyMatched) -> None:
+    """A study answers an order."""
+    ensure_case(work, event.order_id, event.study_id)
+    clear_alarm(work, "unmatched_study", event.study_id)
+
+
+def on_study_completed(work: Work, event: StudyCompleted) -> None:
+    """A study is complete."""
+    found = study(work.session, event.study_id)
+    if found is not None and found.match_state == "not_needed":
+        ensure_case_for_images(work, event.study_id)
+    make_ready(work, event.study_id)
+
+
+def on_order_changed(work: Work, event: OrderChanged) -> None:
+    """An order came, changed or was cancelled."""
+    if event.change == "cancelled":
+        order_cancelled(work, event.order_id)
+    else:
+        order_changed(work, event.order_id)
+
+
+def on_report_signed(work: Work, event: ReportSignedEvent) -> None:
+    """A report version was signed."""
+    complete_read(work, event.read_id)
+
+
+def on_delivery_acknowledged(work: Work, event: DeliveryAcknowledgedEvent) -> None:
+    """A destination has the report."""
+    close_if_finished(work, locked_case(work, event.case_id))
