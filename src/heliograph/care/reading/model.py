@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -39,7 +38,7 @@ class Draft(Base):
     read_id: Mapped[UUID] = mapped_column(ForeignKey("worklist.reads.id"))
     author_id: Mapped[UUID] = mapped_column(ForeignKey("access.users.id"))
     content: Mapped[dict[str, Any]]
-    """{"sections": [{"id", "title", "text"}], "fields": {id: value}}."""
+    """{"sections": {id: text}, "fields": {id: value}}: see `content`."""
     revision: Mapped[int] = mapped_column(server_default="0")
     recorded_session_id: Mapped[UUID | None]
     """The session whose editing was last recorded: one entry an editing session."""
@@ -82,11 +81,11 @@ class ReportVersion(Base):
     kind: Mapped[str]
     state: Mapped[str] = mapped_column(server_default="signed")
     content: Mapped[dict[str, Any]]
-    """The whole current report: an addendum's version carries the text before it too."""
+    """The whole current report: an addendum's version carries the text before it too. See `content`."""
     text: Mapped[str]
     """Plain text of `content`, lines separated by \\n."""
     content_sha256: Mapped[bytes] = mapped_column(LargeBinary)
-    """Of the canonical JSON of content, patient, accessions, study UIDs, number and kind."""
+    """Of the canonical JSON of `content` (it names patient, accessions and study UIDs), number and kind."""
     signed_by: Mapped[UUID] = mapped_column(ForeignKey("access.users.id"))
     signer_name: Mapped[str]
     signer_details: Mapped[dict[str, Any]]
