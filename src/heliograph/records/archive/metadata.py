@@ -7,6 +7,7 @@ written for it, so making one is no change that needs a record.
 from __future__ import annotations
 
 import gzip
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -77,9 +78,20 @@ def instance_metadata(session: ActorSession, study_id: UUID, series_uid: str, so
     )
 
 
-def below_study(text: str, series_instance_uid: str) -> str:
-    """A series' document with BulkDataURIs relative to the study's metadata resource."""
-    return text.replace('"BulkDataURI": "instances/', f'"BulkDataURI": "series/{series_instance_uid}/instances/')
+def study_document(session: ActorSession, objects: Objects, documents: Sequence[SeriesDocument]) -> str:
+    """The JSON array of all instances of a study; BulkDataURIs are relative to the study's metadata resource."""
+    parts = []
+    for document in documents:
+        if document.number_of_instances:
+            text = unpacked(read_document(session, objects, document)).decode()
+            below = f'"BulkDataURI": "series/{document.series_instance_uid}/instances/'
+            parts.append(text[1:-1].replace('"BulkDataURI": "instances/', below))
+    return "[" + ",".join(parts) + "]"
+
+
+def unpacked(document: bytes) -> bytes:
+    """A document without its compression."""
+    return gzip.decompress(document)
 
 
 def _make(session: ActorSession, series_id: UUID) -> tuple[bytes, int]:

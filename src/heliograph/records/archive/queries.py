@@ -17,6 +17,7 @@ __all__ = [
     "InstancePlace",
     "StudyBrief",
     "StudyFacts",
+    "as_study_facts",
     "instance_places",
     "priors_of",
     "studies",
@@ -34,7 +35,10 @@ _organizations = table("organizations", column("id"), column("slug"), schema="te
 
 @dataclass(frozen=True, slots=True)
 class StudyFacts:
-    """A study as other rooms know it. Times are UTC; `study_time` and `timezone_offset` are as in the images."""
+    """A study as other rooms know it. Times are UTC; `study_time` and `timezone_offset` are as in the images.
+
+    `id` is ours; `study_id` is the Study ID (0020,0010) that the images carry.
+    """
 
     id: UUID
     organization_id: UUID
@@ -48,6 +52,8 @@ class StudyFacts:
     dicom_patient_name: str | None
     dicom_birth_date: date | None
     dicom_sex: str | None
+    study_id: str | None
+    referring_physician: str | None
     study_date: date | None
     study_time: str | None
     timezone_offset: str | None
@@ -112,6 +118,8 @@ class InstancePlace:
     frame_table: bytes | None
     sha256: bytes
     number_of_frames: int
+    bits_allocated: int | None
+    dataset_offset: int
 
 
 def visible_studies() -> Select[Study]:
@@ -127,7 +135,7 @@ def study(session: ActorSession, study_id: UUID) -> StudyFacts | None:
 def studies(session: ActorSession, study_ids: Iterable[UUID]) -> dict[UUID, StudyFacts]:
     """Studies by id, for lists."""
     rows = session.scalars(visible_studies().where(Study.id.in_(list(study_ids))))
-    return {row.id: _facts(row) for row in rows}
+    return {row.id: as_study_facts(row) for row in rows}
 
 
 def study_by_uid(session: ActorSession, organization_id: UUID, uid: str) -> StudyFacts | None:
@@ -135,7 +143,7 @@ def study_by_uid(session: ActorSession, organization_id: UUID, uid: str) -> Stud
     row = session.scalar(
         visible_studies().where(Study.organization_id == organization_id, Study.study_instance_uid == uid)
     )
-    return _facts(row) if row is not None else None
+    return as_study_facts(row) if row is not None else None
 
 
 def studies_of_patient(session: ActorSession, patient_id: UUID) -> list[StudyFacts]:
@@ -145,7 +153,7 @@ def studies_of_patient(session: ActorSession, patient_id: UUID) -> list[StudyFac
         .where(Study.patient_id == patient_id)
         .order_by(Study.study_date.desc().nulls_last(), Study.first_received_at.desc())
     )
-    return [_facts(row) for row in rows]
+    return [as_study_facts(row) for row in rows]
 
 
 def priors_of(session: ActorSession, patient_id: UUID, current: Sequence[UUID]) -> list[StudyFacts]:
@@ -165,7 +173,7 @@ def unmatched_studies(session: ActorSession, limit: int = 500) -> list[StudyFact
         .order_by(Study.first_received_at)
         .limit(limit)
     )
-    return [_facts(row) for row in rows]
+    return [as_study_facts(row) for row in rows]
 
 
 def study_brief(session: ActorSession, study_id: UUID) -> StudyBrief | None:
@@ -202,6 +210,8 @@ def instance_places(
             Instance.frame_table,
             Instance.sha256,
             Instance.number_of_frames,
+            Instance.bits_allocated,
+            Instance.dataset_offset,
         )
         .join(Series, Series.id == Instance.series_id)
         .where(Instance.study_id == study_id)
@@ -211,10 +221,11 @@ def instance_places(
         query = query.where(Series.series_instance_uid == series_instance_uid)
     if sop_instance_uid is not None:
         query = query.where(Instance.sop_instance_uid == sop_instance_uid)
-    return [InstancePlace(*row) for row in session.execute(query)]
+    return [InstancePlace(*tuple(row)) for row in session.execute(query)]
 
 
-def _facts(row: Study) -> StudyFacts:
+def as_study_facts(row: Study) -> StudyFacts:
+    """The row as a value."""
     return StudyFacts(**{f.name: getattr(row, f.name) for f in fields(StudyFacts)})
 
 
