@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from sqlalchemy import text
+
+from heliograph.care.orders.model import Order
 from heliograph.governance.tenancy.queries import coordinated_clients
 from heliograph.kit.errors import NotAllowed
 from heliograph.kit.work import Work
@@ -41,3 +44,22 @@ def must_coordinate(
             organization_id=organization_id,
             study_id=study_id,
         )
+
+
+_HAS_READ = text(
+    "select 1 from worklist.reads r join worklist.cases c on c.id = r.case_id join people.readers p on p.id = r.reader_id "
+    "where p.user_id = :user and c.patient_id = :patient limit 1"
+)
+"""Readers see the orders of patients whom they read or have read. The tables lie above and below this room: read, never written."""
+
+
+def may_see_order(work: Work, order: Order) -> bool:
+    """Those who may coordinate, the organisation's auditors, and readers who read or have read the patient."""
+    if may_coordinate(work, order.organization_id, order.facility_id):
+        return True
+    if work.actor.holds("auditor", order.organization_id):
+        return True
+    if not work.actor.holds("reader"):
+        return False
+    values = {"user": work.actor.id, "patient": order.patient_id}
+    return work.session.scalar(_HAS_READ, values) is not None

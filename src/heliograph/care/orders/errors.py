@@ -39,3 +39,11 @@ class BadDocument(Invalid):
 
 class OrderIncomplete(Invalid):
     """The order lacks something that it needs."""
+
+
+class OrderExists(Conflict):
+    """An order of this patient with this accession number is here already."""
+
+
+class PatientDiffers(Conflict):
+    """This identifier is known under another name or birth date; check it, then confirm that it is the same person."""

@@ -1,0 +1,254 @@
+"""Routes of sites: facilities, callers and endpoints under administration, and the message log."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query, Response
+from pydantic import BaseModel, Field
+
+from heliograph.governance.access.door import ReadDep, WorkDep, require_roles
+from heliograph.governance.tenancy.queries import coordinated_clients
+from heliograph.kit.codecs.hl7 import NotHl7, UnknownCharset, decode
+from heliograph.kit.errors import NotFound
+from heliograph.kit.work import Work
+from heliograph.records.sites import administer as keep
+from heliograph.records.sites import messages as log
+from heliograph.records.sites import queries
+from heliograph.records.sites.queries import EndpointFacts, FacilityFacts, KnownCaller
+
+router = APIRouter(prefix="/api", tags=["sites"])
+Administrator = Depends(require_roles("administrator"))
+LogReader = Depends(require_roles("coordinator", "site_staff"))
+Text = Annotated[str, Field(min_length=1, max_length=200)]
+Title = Annotated[str, Field(min_length=1, max_length=16)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+class Made(BaseModel):
+    """The id of what was made."""
+
+    id: UUID
+
+
+class NewFacility(BaseModel):
+    """A place where images are made."""
+
+    organization_id: UUID
+    code: Text
+    name: Text
+    short_name: Text
+    jurisdiction: Text
+    time_zone: Text
+    report_languages: list[Text] = Field(min_length=1)
+    patient_id_authority: Text
+    accession_issuer: Text
+    phone: Text | None = None
+    quiet_seconds: int | None = Field(None, ge=1, le=86_400)
+    is_images_only: bool = False
+
+
+class FacilityChange(BaseModel):
+    """What may change of a facility; what is left out stays."""
+
+    code: Text | None = None
+    name: Text | None = None
+    short_name: Text | None = None
+    jurisdiction: Text | None = None
+    time_zone: Text | None = None
+    report_languages: list[Text] | None = Field(None, min_length=1)
+    patient_id_authority: Text | None = None
+    accession_issuer: Text | None = None
+    phone: Text | None = None
+    quiet_seconds: int | None = Field(None, ge=1, le=86_400)
+    is_images_only: bool | None = None
+    is_active: bool | None = None
+
+
+class NewCaller(BaseModel):
+    """A DICOM application entity of a facility."""
+
+    facility_id: UUID
+    called_ae: Title
+    calling_ae: Title
+    address: Text | None = None
+    description: Text | None = None
+
+
+class CallerChange(BaseModel):
+    """What may change of a caller; what is left out stays."""
+
+    facility_id: UUID | None = None
+    called_ae: Title | None = None
+    calling_ae: Title | None = None
+    address: Text | None = None
+    description: Text | None = None
+    is_active: bool | None = None
+
+
+class NewEndpoint(BaseModel):
+    """An HL7 feed (`hl7_in`) or destination (`hl7_out`) of a facility."""
+
+    facility_id: UUID
+    kind: Literal["hl7_in", "hl7_out"]
+    name: Text
+    application: Text
+    facility_name: Text
+    host: Text | None = None
+    port: Port | None = None
+    charset: Text = "UNICODE UTF-8"
+
+
+class EndpointChange(BaseModel):
+    """What may change of an endpoint; what is left out stays."""
+
+    facility_id: UUID | None = None
+    name: Text | None = None
+    application: Text | None = None
+    facility_name: Text | None = None
+    host: Text | None = None
+    port: Port | None = None
+    charset: Text | None = None
+    is_active: bool | None = None
+
+
+class MessageLine(BaseModel):
+    """A line of the message log."""
+
+    id: UUID
+    direction: str
+    received_at: datetime
+    endpoint: str | None
+    message_type: str | None
+    control_id: str | None
+    fate: str
+    acknowledgement: str | None
+    fault: str | None
+    order_id: UUID | None
+
+
+class MessageText(MessageLine):
+    """A message with its text and the answer's, one segment a line."""
+
+    peer: str | None
+    payload: str
+    answer: str | None
+
+
+_NULLABLE = frozenset({"phone", "quiet_seconds", "address", "description", "host", "port"})
+
+
+def _changes(change: BaseModel) -> dict[str, Any]:
+    """What was sent; null empties only what may be empty."""
+    sent = change.model_dump(exclude_unset=True)
+    return {name: value for name, value in sent.items() if value is not None or name in _NULLABLE}
+
+
+def _administered(work: Work) -> tuple[UUID, ...]:
+    return work.actor.organizations_with("administrator")
+
+
+@router.get("/admin/facilities", dependencies=[Administrator])
+def list_facilities(work: ReadDep) -> list[FacilityFacts]:
+    """The facilities of the organisations that you administer, active or not."""
+    return queries.facilities_of(work.session, _administered(work), active_only=False)
+
+
+@router.post("/admin/facilities", dependencies=[Administrator], status_code=201)
+def make_facility(work: WorkDep, new: NewFacility) -> Made:
+    """Makes a facility."""
+    values = new.model_dump()
+    return Made(id=keep.add_facility(work, values.pop("organization_id"), values))
+
+
+@router.patch("/admin/facilities/{facility_id}", dependencies=[Administrator], status_code=204)
+def change_facility(work: WorkDep, facility_id: UUID, change: FacilityChange) -> Response:
+    """Changes a facility."""
+    keep.change_facility(work, facility_id, _changes(change))
+    return Response(status_code=204)
+
+
+@router.get("/admin/callers", dependencies=[Administrator])
+def list_callers(work: ReadDep) -> list[KnownCaller]:
+    """The DICOM callers of the organisations that you administer."""
+    return queries.callers_of(work.session, _administered(work))
+
+
+@router.post("/admin/callers", dependencies=[Administrator], status_code=201)
+def make_caller(work: WorkDep, new: NewCaller) -> Made:
+    """Makes a caller known."""
+    values = new.model_dump()
+    return Made(id=keep.add_caller(work, values.pop("facility_id"), values))
+
+
+@router.patch("/admin/callers/{caller_id}", dependencies=[Administrator], status_code=204)
+def change_caller(work: WorkDep, caller_id: UUID, change: CallerChange) -> Response:
+    """Changes a caller."""
+    keep.change_caller(work, caller_id, _changes(change))
+    return Response(status_code=204)
+
+
+@router.get("/admin/endpoints", dependencies=[Administrator])
+def list_endpoints(work: ReadDep) -> list[EndpointFacts]:
+    """The HL7 endpoints of the organisations that you administer."""
+    return queries.endpoints_of(work.session, _administered(work))
+
+
+@router.post("/admin/endpoints", dependencies=[Administrator], status_code=201)
+def make_endpoint(work: WorkDep, new: NewEndpoint) -> Made:
+    """Makes an HL7 feed or destination."""
+    values = new.model_dump()
+    return Made(id=keep.add_endpoint(work, values.pop("facility_id"), values))
+
+
+@router.patch("/admin/endpoints/{endpoint_id}", dependencies=[Administrator], status_code=204)
+def change_endpoint(work: WorkDep, endpoint_id: UUID, change: EndpointChange) -> Response:
+    """Changes an endpoint."""
+    keep.change_endpoint(work, endpoint_id, _changes(change))
+    return Response(status_code=204)
+
+
+def _log_organizations(work: Work) -> list[UUID]:
+    """Whose messages the actor may see: own as site staff or coordinator, and those of the clients that the group coordinates."""
+    own = work.actor.organizations_with("site_staff", "coordinator")
+    return [*own, *coordinated_clients(work.session, work.actor.organizations_with("coordinator"))]
+
+
+@router.get("/messages", dependencies=[LogReader])
+def list_messages(
+    work: ReadDep,
+    direction: Literal["in", "out"] | None = None,
+    fate: Literal["processed", "duplicate", "rejected", "sent", "no_answer"] | None = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> list[MessageLine]:
+    """The newest HL7 messages, without their content."""
+    found = log.messages(work.session, _log_organizations(work), direction=direction, fate=fate, limit=limit)
+    return [MessageLine.model_validate(brief, from_attributes=True) for brief in found]
+
+
+@router.get("/messages/{message_id}", dependencies=[LogReader])
+def read_message(work: WorkDep, message_id: UUID) -> MessageText:
+    """A message with its content; that you saw it is recorded."""
+    found = log.message(work.session, message_id)
+    if found is None or found.brief.organization_id not in _log_organizations(work):
+        raise NotFound
+    work.record(
+        "message.viewed",
+        organization_id=found.brief.organization_id,
+        order_id=found.brief.order_id,
+        subject_kind="message",
+        subject_id=message_id,
+    )
+    line = MessageLine.model_validate(found.brief, from_attributes=True)
+    answer = _readable(found.answer) if found.answer is not None else None
+    return MessageText(**line.model_dump(), peer=found.peer, payload=_readable(found.payload), answer=answer)
+
+
+def _readable(payload: bytes) -> str:
+    try:
+        text = decode(payload, "UNICODE UTF-8")
+    except (NotHl7, UnknownCharset):
+        text = payload.decode("utf-8", errors="replace")
+    return text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "")

@@ -1,0 +1,21 @@
+"""Named refusals of sites."""
+
+from __future__ import annotations
+
+from heliograph.kit.errors import Conflict, Invalid
+
+
+class BadSite(Invalid):
+    """A facility, caller or endpoint can't be as it was entered."""
+
+
+class CodeTaken(Conflict):
+    """Another facility of the organisation has this code already."""
+
+
+class CallerTaken(Conflict):
+    """This called title, calling title and address are known already."""
+
+
+class SenderTaken(Conflict):
+    """This sending application, facility and address are known already; messages could not be told apart."""
