@@ -132,6 +132,32 @@ end $$;
 create trigger keep_version before update or delete on reading.report_versions for each row execute function reading.keep_version();
 """
 
+UNRECORDED = (
+    "access.sessions", "access.sign_in_attempts", "access.passed_views", "reading.drafts", "reading.edit_locks", "audit.events",
+    "audit.pending", "audit.leaves", "audit.tree_heads",
+)  # fmt: skip
+"""Tables whose rows may change without a line in the record, as in `heliograph.kit.work.BOOKKEEPING`."""
+
+NOTE_CHANGE = """
+create function tenancy.note_change() returns trigger language plpgsql as
+$$ begin perform set_config('heliograph.changed', tg_table_schema || '.' || tg_table_name, true); return null; end $$;
+comment on function tenancy.note_change is
+    'Tells Work, until the transaction ends, that a row changed, by ORM, SQL or COPY alike: it then refuses to commit without a record.';
+do $do$
+declare t record;
+begin
+    for t in
+        select n.nspname, c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace
+        where c.relkind = 'r' and n.nspname = any(array[{schemas}]) and n.nspname || '.' || c.relname <> all(array[{unrecorded}])
+    loop
+        execute format(
+            'create trigger note_change after insert or update or delete on %I.%I for each row '
+            'when (coalesce(current_setting(''heliograph.changed'', true), ) = ) execute function tenancy.note_change()',
+            t.nspname, t.relname);
+    end loop;
+end $do$;
+"""
+
 
 def upgrade() -> None:
     app_role = context.config.attributes["app_role"]
@@ -142,6 +168,8 @@ def upgrade() -> None:
         check = f"{using} or organization_id is null" if table == "sites.messages" else using
         op.execute(f"create policy tenants on {table} using ({using}) with check ({check})")
     op.execute(RECORD)
+    quoted = {"schemas": ", ".join(f"'{s}'" for s in schemas), "unrecorded": ", ".join(f"'{t}'" for t in UNRECORDED)}
+    op.execute(NOTE_CHANGE.replace("{schemas}", quoted["schemas"]).replace("{unrecorded}", quoted["unrecorded"]))
     for schema in schemas:
         op.execute(f'grant usage on schema {schema} to "{app_role}"')
         op.execute(f'grant select, insert, update, delete on all tables in schema {schema} to "{app_role}"')

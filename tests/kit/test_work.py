@@ -6,11 +6,12 @@ import pytest
 from sqlalchemy import insert, select, text
 
 from heliograph.app.context import Context
+from heliograph.app.models import SCHEMAS
 from heliograph.governance.audit.model import AuditEvent, Pending
 from heliograph.governance.tenancy.model import Organization
 from heliograph.kit.actor import system
 from heliograph.kit.errors import NotFound
-from heliograph.kit.work import UnrecordedChange
+from heliograph.kit.work import BOOKKEEPING, UnrecordedChange
 from tests.cast import Cast
 
 ROBOT = system("test")
@@ -85,3 +86,25 @@ def test_a_refusal_is_recorded_though_its_own_transaction_is_gone(context: Conte
 def _assert_nothing(context: Context) -> None:
     with context.works.read(ROBOT) as work:
         assert work.session.scalar(select(text("count(*)")).select_from(Organization)) == 0
+
+
+def test_every_table_but_bookkeeping_notes_its_changes(context: Context) -> None:
+    with context.works.read(ROBOT) as work:
+        rows = work.session.execute(
+            text(
+                "select n.nspname, c.relname, exists (select 1 from pg_trigger t where t.tgrelid = c.oid and t.tgname = 'note_change') "
+                "from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.relkind = 'r' and n.nspname = any(:schemas)"
+            ),
+            {"schemas": list(SCHEMAS)},
+        ).all()
+    assert {(s, t) for s, t, noted in rows if not noted} == BOOKKEEPING
+
+
+def test_what_an_earlier_transaction_changed_does_not_count(context: Context) -> None:
+    """Counters of PostgreSQL's statistics would: they are flushed a second later."""
+    with context.works.begin(ROBOT) as work:
+        work.session.add(_organization())
+        work.record("organization.added")
+    for _ in range(3):
+        with context.works.begin(ROBOT) as work:
+            work.session.execute(text("select id from tenancy.organizations for update"))

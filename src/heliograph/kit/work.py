@@ -41,11 +41,9 @@ BOOKKEEPING = frozenset(
 """Tables whose rows may change without an entry in the record: heartbeats, and drafts, which are recorded once an editing session.
 The queue's own schema (`jobs`) is bookkeeping as a whole."""
 
-_WROTE = text("select pg_current_xact_id_if_assigned() is not null")
-_CHANGED = text(
-    "select schemaname, relname from pg_stat_xact_user_tables "
-    "where schemaname <> 'jobs' and n_tup_ins + n_tup_upd + n_tup_del > 0"
-)
+_CHANGED = text("select nullif(current_setting('heliograph.changed', true), '')")
+"""The last audited table in which this transaction changed a row: set by the trigger `note_change` that all but bookkeeping tables
+have, so that ORM, Core SQL and COPY count alike."""
 _NOTIFY = text("select pg_notify(:channel, :payload)")
 
 
@@ -150,11 +148,8 @@ class Work:
 
     def _check_recorded(self) -> None:
         self.session.flush()
-        if self._entries or not self.session.scalar(_WROTE):
-            return
-        changed = {(row.schemaname, row.relname) for row in self.session.execute(_CHANGED)} - BOOKKEEPING
-        if changed:
-            raise UnrecordedChange("changed without a record: " + ", ".join(sorted(".".join(c) for c in changed)))
+        if not self._entries and (changed := self.session.scalar(_CHANGED)):
+            raise UnrecordedChange(f"changed without a record: {changed}")
 
 
 @dataclass(frozen=True)

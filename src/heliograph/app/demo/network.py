@@ -15,7 +15,7 @@ from heliograph.governance.access.model import RoleAssignment, User
 from heliograph.governance.access.passwords import hash_password
 from heliograph.governance.tenancy.model import Grant, Organization
 from heliograph.kit.actor import system
-from heliograph.kit.db.session import ActorSession
+from heliograph.kit.db.session import ActorSession, acting_as
 from heliograph.kit.work import Work
 from heliograph.records.agreements.model import Agreement, Promise
 from heliograph.records.people.model import (
@@ -222,15 +222,16 @@ class _Maker:
         self.session.add_all(
             Promise(agreement_id=agreement.id, priority=p, minutes=m) for p, m in site.promises.items()
         )
-        self.session.add(
-            Grant(
-                organization_id=organization_id,
-                grantee_organization_id=group_id,
-                purpose="coordination",
-                agreement_id=agreement.id,
-                valid_from=self.since,
-            )
+        grant = Grant(
+            organization_id=organization_id,
+            grantee_organization_id=group_id,
+            purpose="coordination",
+            agreement_id=agreement.id,
+            valid_from=self.since,
         )
+        # Row-level security lets only those who act for a client give its grants.
+        with acting_as(self.session, system(ACTOR, organization_id)):
+            self.session.add(grant)
 
     def _user(self, username: str, name: str, zone: str, hashed: str, *, is_operator: bool = False) -> UUID:
         user = User(username=username, display_name=name, time_zone=zone, password_hash=hashed, is_operator=is_operator)

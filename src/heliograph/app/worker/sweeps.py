@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from heliograph.app.context import Context
 from heliograph.app.worker.ticks import Tick
+from heliograph.care.worklist import jobs as worklist
 from heliograph.governance.audit.keys import audit_key
 from heliograph.governance.audit.seal import seal
 from heliograph.records.archive.complete import complete_quiet_studies
@@ -14,8 +15,10 @@ def sweeps(context: Context) -> list[Tick]:
     works, settings = context.works, context.settings
     key = audit_key(settings.keys_dir)
     return [
-        Tick(
-            "complete quiet studies", 0.25, lambda: complete_quiet_studies(works, quiet_seconds=settings.quiet_seconds)
-        ),
+        Tick("complete quiet studies", 0.25, lambda: complete_quiet_studies(works, quiet_seconds=settings.quiet_seconds)),
         Tick("seal the record", 1.0, lambda: seal(works, key, settings.witness_file, context.objects)),
+        Tick("assign waiting reads", 5.0, lambda: worklist.assign_waiting(works)),
+        Tick("recheck assigned reads", 30.0, lambda: worklist.recheck_assigned(works)),
+        Tick("unmatched alarms", 5.0, lambda: worklist.raise_unmatched_alarms(works, minutes=settings.unmatched_alarm_minutes)),
+        Tick("broken promises", 10.0, lambda: worklist.promise_broken(works)),
     ]

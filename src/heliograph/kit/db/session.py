@@ -27,6 +27,7 @@ def make_engine(url: str, *, pool: int = 10, application_name: str = "heliograph
         max_overflow=0,
         pool_pre_ping=True,
         pool_timeout=30,
+        hide_parameters=True,  # an error's text must not carry patient data into a log
         connect_args={
             "application_name": application_name,
             "options": "-c statement_timeout=60000 -c idle_in_transaction_session_timeout=120000 -c timezone=UTC",
