@@ -152,8 +152,8 @@ begin
     loop
         execute format(
             'create trigger note_change after insert or update or delete on %I.%I for each row '
-            'when (coalesce(current_setting(''heliograph.changed'', true), ) = ) execute function tenancy.note_change()',
-            t.nspname, t.relname);
+            'when (coalesce(current_setting(%L, true), %L) = %L) execute function tenancy.note_change()',
+            t.nspname, t.relname, 'heliograph.changed', '', '');
     end loop;
 end $do$;
 """
