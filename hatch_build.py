@@ -12,6 +12,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 CARRIED = {
     "migrations": ("heliograph/migrations", "env.py"),
     "src/heliograph/app/static/app": ("heliograph/app/static/app", "index.html"),
+    "src/heliograph/app/static/viewer-extension": ("heliograph/app/static/viewer-extension", "heliograph.js"),
     "src/heliograph/app/static/viewer": ("heliograph/app/static/viewer", "index.html"),
 }
 

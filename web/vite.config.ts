@@ -20,5 +20,5 @@ export default defineConfig({
     port: 5173,
     proxy: Object.fromEntries(["/api", "/dicomweb", "/viewer", "/health"].map((path) => [path, { target: server }])),
   },
-  test: { environment: "jsdom", include: ["src/**/*.test.{ts,tsx}"] },
+  test: { environment: "jsdom", include: ["src/**/*.test.{ts,tsx}", "viewer/**/*.test.ts"] },
 });

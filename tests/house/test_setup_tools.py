@@ -123,5 +123,12 @@ def test_the_content_policy_knows_each_inline_script() -> None:
     scripts = re.findall(r"<script>(.*?)</script>", (VIEWER / "index.html").read_text(), re.DOTALL)
     hashes = [base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts]
     policy = json.loads((VIEWER / "csp.json").read_text())
-    assert policy == {"script-src": [f"'sha256-{value}'" for value in hashes]}
+    assert policy["script-src"] == [f"'sha256-{value}'" for value in hashes]
     assert len(hashes) == 2
+
+
+def test_only_the_decoding_worker_may_evaluate_code() -> None:
+    policy = json.loads((VIEWER / "csp.json").read_text())
+    assert len(policy["evaluating-workers"]) == 1
+    assert not policy["evaluating-workers"][0].startswith("app.")
+    assert (VIEWER / policy["evaluating-workers"][0]).is_file()

@@ -34,6 +34,7 @@ def test_what_it_carries(wheel: Path) -> None:
     assert sources | migrations <= names
     assert {
         "heliograph/app/static/app/index.html",
+        "heliograph/app/static/viewer-extension/heliograph.js",
         "heliograph/app/static/viewer/index.html",
         "heliograph/app/static/viewer/csp.json",
         "heliograph/app/static/viewer/LICENSE.txt",

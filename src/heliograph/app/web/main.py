@@ -9,7 +9,7 @@ from fastapi import FastAPI
 
 import heliograph
 from heliograph.app.context import Context
-from heliograph.app.web import health, live, session_api, static
+from heliograph.app.web import health, live, session_api, static, viewer
 from heliograph.app.web.headers import Headers
 from heliograph.app.web.rooms import ROUTERS
 from heliograph.governance.access.sessions import Sessions
@@ -39,6 +39,6 @@ def create_app(context: Context) -> FastAPI:
     app.state.live = live.Live(context.works, context.database_url)
     app.add_middleware(Headers, viewer=static.STATIC / "viewer", https=context.settings.secure_cookies)
     install_problem_handlers(app)
-    for router in (session_api.router, live.router, health.router, *ROUTERS, static.router):
+    for router in (session_api.router, live.router, health.router, *ROUTERS, viewer.router, static.router):
         app.include_router(router)
     return app
