@@ -1,0 +1,169 @@
+"""A case's timeline: the record of the case, its studies and its orders, in words, with the interval between every two steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+
+from heliograph.care.worklist.access import case_for
+from heliograph.care.worklist.schemas import Promise, Timeline, TimelineInterval, TimelineSight, TimelineStep
+from heliograph.governance.audit.queries import EventLine, events_for_case, tree_size
+from heliograph.kit.errors import NotFound
+from heliograph.kit.work import Work
+from heliograph.records.sites.queries import facility
+
+Words = str | Callable[[EventLine], str]
+
+
+def _images(event: EventLine) -> str:
+    number = event.detail.get("instances") or event.detail.get("images")
+    return f"{number} images" if number else "Images"
+
+
+STEPS: Mapping[str, Words] = {
+    "order.received": "Order received",
+    "order.entered": "Order entered by hand",
+    "order.changed": "Order changed",
+    "order.cancelled": "Order cancelled",
+    "study.first_image": "First image",
+    "study.last_image": "Last image",
+    "study.completed": lambda e: f"Complete, {_images(e)}",
+    "study.matched": lambda e: "Matched to its order" + (f": {e.reason}" if e.reason else ""),
+    "study.unmatched": lambda e: "Not matched" + (f": {e.reason}" if e.reason else ""),
+    "case.created": "Case made",
+    "case.matched": "Provisional case matched to its order",
+    "case.clock_started": lambda e: f"Clock set: {e.reason}",
+    "case.ready": lambda e: "Ready while images arrive" if e.detail.get("is_arriving") else "Ready",
+    "case.images_joined": lambda e: f"{_images(e)} joined before it was opened",
+    "case.late_images": lambda e: f"{_images(e)} came late",
+    "case.priority_changed": lambda e: f"Priority {e.detail.get('before')} became {e.detail.get('now')}",
+    "case.exam_changed": "Exam changed",
+    "case.held": lambda e: f"On hold: {e.reason}",
+    "case.resumed": "Hold ended",
+    "case.addendum_opened": lambda e: f"Addendum opened: {e.reason}",
+    "case.cancelled": lambda e: f"Cancelled: {e.reason}",
+    "case.closed": "Closed: everything is done and acknowledged",
+    "read.assigned": lambda e: str(e.detail.get("why", "Assigned")),
+    "read.reassigned": lambda e: f"{e.detail.get('why', 'Reassigned')}: {e.reason}" if e.reason else "Reassigned",
+    "read.no_reader": lambda e: e.reason or "No eligible reader",
+    "read.handed_back": lambda e: f"Handed back: {e.reason}",
+    "read.no_longer_eligible": lambda e: f"Taken back: {e.reason}",
+    "read.opened": "Opened, rules run again: still eligible",
+    "draft.edited": "Being written",
+    "report.signed": lambda e: f"Signed, version {e.detail.get('number', 1)} {e.detail.get('kind', '')}".rstrip(),
+    "report.addendum_signed": lambda e: f"Addendum signed, version {e.detail.get('number', '')}".rstrip(" ,"),
+    "delivery.queued": lambda e: f"Delivery queued{_channel(e)}",
+    "delivery.sent": lambda e: f"Sent{_channel(e)}",
+    "delivery.acknowledged": lambda e: f"Delivered{_channel(e)}",
+    "delivery.refused": lambda e: f"Refused by the site{_channel(e)}" + (f": {e.reason}" if e.reason else ""),
+    "delivery.no_answer": lambda e: f"No answer from the site{_channel(e)}",
+    "report.acknowledged": "Seen and confirmed by the site",
+}
+SIGHTS: Mapping[str, Words] = {
+    "images.viewed": "images opened",
+    "patient.viewed": "patient seen",
+    "report.viewed": "report read",
+    "report.acknowledged": "report confirmed",
+    "read.opened": "case opened",
+    "report.signed": "report signed",
+    "report.addendum_signed": "addendum signed",
+    "document.viewed": "document opened",
+}
+BARS = (
+    ("order.received", "study.first_image", "order", "Order to first image"),
+    ("study.first_image", "study.last_image", "images", "Images"),
+    ("study.last_image", "case.ready", "completing", "To ready"),
+    ("case.ready", "read.assigned", "assigning", "To a reader"),
+    ("read.assigned", "read.opened", "waiting", "Waiting for the reader"),
+    ("read.opened", "report.signed", "reading", "Reading"),
+    ("report.signed", "delivery.acknowledged", "delivery", "Delivery"),
+    ("delivery.acknowledged", "report.acknowledged", "confirming", "Until confirmed"),
+)
+
+_STUDIES = text("select study_id from worklist.case_studies where case_id = :id")
+_ORDERS = text(
+    "select distinct p.order_id from worklist.case_procedures cp join orders.requested_procedures p "
+    "on p.id = cp.requested_procedure_id where cp.case_id = :id"
+)
+_READER_ZONE = text(
+    "select p.time_zone from worklist.reads r join people.reading_places p on p.reader_id = r.reader_id and p.is_current "
+    "where r.case_id = :id order by r.id desc limit 1"
+)
+
+
+def timeline(work: Work, case_id: UUID) -> Timeline:
+    """The timeline, in UTC with the two zones to show it in. Raises: NotFound."""
+    session, case = work.session, case_for(work, case_id)
+    place = facility(session, case.facility_id)
+    if place is None:
+        raise NotFound()
+    values = {"id": case_id}
+    studies, orders = list(session.scalars(_STUDIES, values)), list(session.scalars(_ORDERS, values))
+    events = events_for_case(session, case_id, studies, orders)
+    steps = _steps([e for e in events if e.action in STEPS and e.outcome == "done"])
+    has_promise = case.clock_started_at is not None and case.due_at is not None
+    return Timeline(
+        site_zone=place.time_zone,
+        reader_zone=session.scalar(_READER_ZONE, values),
+        steps=steps,
+        seen=[
+            TimelineSight(at=e.at, actor=e.actor_name, text=_sight(e), outcome=e.outcome)
+            for e in reversed(events)
+            if e.action in SIGHTS or e.outcome != "done"
+        ],
+        intervals=_bars(steps),
+        promise=Promise(begin=case.clock_started_at, due=case.due_at) if has_promise else None,  # type: ignore[arg-type]
+        sealed=bool(events) and all(e.position is not None for e in events),
+        tree_size=tree_size(session),
+    )
+
+
+def _steps(events: Sequence[EventLine]) -> list[TimelineStep]:
+    made: list[TimelineStep] = []
+    for event in events:
+        before = made[-1].at if made else None
+        made.append(
+            TimelineStep(
+                at=event.at,
+                action=event.action,
+                text=_said(STEPS[event.action], event),
+                actor=event.actor_name,
+                interval_seconds=(event.at - before).total_seconds() if before else None,
+                outcome=event.outcome,
+            )
+        )
+    return made
+
+
+def _bars(steps: Sequence[TimelineStep]) -> list[TimelineInterval]:
+    """The stretches of the bar: from the last time that something began before its end, to the first end."""
+    first: dict[str, datetime] = {}
+    for step in steps:
+        action = "report.signed" if step.action == "report.addendum_signed" else step.action
+        first.setdefault("order.received" if action == "order.entered" else action, step.at)
+    bars = []
+    for begin, end, kind, label in BARS:
+        if begin in first and end in first and first[end] > first[begin]:
+            bars.append(TimelineInterval(kind=kind, label=label, begin=first[begin], until=first[end]))
+    return bars
+
+
+def _sight(event: EventLine) -> str:
+    words: Any = SIGHTS.get(event.action) or STEPS.get(event.action) or event.action.replace(".", " ").replace("_", " ")
+    said = _said(words, event) if event.outcome == "done" else event.action.replace(".", " ").replace("_", " ")
+    return (
+        said if event.outcome == "done" else f"{event.outcome}: {said}" + (f", {event.reason}" if event.reason else "")
+    )
+
+
+def _said(words: Words, event: EventLine) -> str:
+    return words if isinstance(words, str) else words(event)
+
+
+def _channel(event: EventLine) -> str:
+    channel = event.detail.get("channel")
+    return {"hl7": ", HL7", "archive": ", archive", "page": ", site page"}.get(str(channel), "")
