@@ -198,6 +198,7 @@ class WorkFactory:
                     self._record_refusal(actor, error)
                 raise
             finally:
+                session.expunge_all()  # rolling back would expire what was read, and the caller may go on with it
                 session.rollback()
 
     def _record_refusal(self, actor: Actor, error: HeliographError) -> None:

@@ -167,13 +167,13 @@ def test_new_demographics_reach_the_patient_and_the_record_names_only_fields(doo
 
 def test_a_vendors_form_accession_in_obr_3_escapes_no_zone(door: Door) -> None:
     message = (
-        "MSH|^~\\&|NFRIS|NORFJORD|HELIO|HUB|202611250231||ORM^O01|LM-771|P|2.3\r"
-        "PID|1||NF-5512^^^NORFJORD^MR||O'Dea^Fionnuala||19630219|F\r"
-        "PV1|1|I|3W^301^2\r"
-        "ORC|NW|998001|NF26-004417||IP\r"
-        "OBR|1|998001|NF26-004417|XRCH2^XR CHEST 2 VIEWS|R||||||||Cough \\T\\ fever, r\\E\\o pneumonia \\F\\ see note"
-        "\\.br\\Temp 38.9\\X0A\\Allergy: none|||88^Brandt^Leif||||||||RAD"
-    ).encode()
+        b"MSH|^~\\&|NFRIS|NORFJORD|HELIO|HUB|202611250231||ORM^O01|LM-771|P|2.3\r"
+        b"PID|1||NF-5512^^^NORFJORD^MR||O'Dea^Fionnuala||19630219|F\r"
+        b"PV1|1|I|3W^301^2\r"
+        b"ORC|NW|998001|NF26-004417||IP\r"
+        b"OBR|1|998001|NF26-004417|XRCH2^XR CHEST 2 VIEWS|R||||||||Cough \\T\\ fever, r\\E\\o pneumonia \\F\\ see note"
+        b"\\.br\\Temp 38.9\\X0A\\Allergy: none|||88^Brandt^Leif||||||||RAD"
+    )
     assert door.ack(message).code == "AA"
     assert door.rows(ORDERS) == [
         ("998001", "NF26-004417", "NF26-004417", "NORFJORD", "ROUTINE", "in_progress",
