@@ -50,7 +50,6 @@ export function DataTable<T>({ state, label, selected, onSelect, onOpen, onOpenA
   const height = rowHeight ?? densityHeight();
   const rows = state.table.getRowModel().rows;
   const columns = new Map(state.columns.map((column) => [column.id, column]));
-  const visible = state.table.getVisibleLeafColumns();
   const [own, setOwn] = useState<string | null>(null);
   const current = selected !== undefined ? selected : own;
   const at = rows.findIndex((row) => row.id === current);
@@ -99,7 +98,7 @@ export function DataTable<T>({ state, label, selected, onSelect, onOpen, onOpenA
   const after = virtual.getTotalSize() - (items[items.length - 1]?.end ?? 0);
   const gap = (size: number, key: string) => (
     <tr key={key} className="gap" aria-hidden="true" style={{ "--gap": `${size}px` } as CSSProperties}>
-      <td colSpan={visible.length} />
+      <td />
     </tr>
   );
 

@@ -1,0 +1,138 @@
+import { Textarea } from "@mantine/core";
+import { useQuery } from "@tanstack/react-query";
+import { useState } from "react";
+import { api, queryClient, url } from "../../api/client";
+import type { MatchCandidate } from "../../api/types";
+import { Chip, ConfirmDialog, ErrorState, near, patientName, plainDate, PriorityMark, SkeletonRows, toast, UsualReasons, useNow } from "../../kit";
+import type { Unmatched } from "./words";
+
+/** An order for a study that found none by itself: what agrees and what differs, side by side. A person decides, with a reason. */
+export function MatchDialog({ study: one, zone, onClose }: { study: Unmatched; zone: string; onClose: () => void }) {
+  const now = useNow();
+  const { study, facility } = one;
+  const [chosen, setChosen] = useState<string | null>(null);
+  const [reason, setReason] = useState("");
+  const found = useQuery({
+    queryKey: ["candidates", study.id],
+    queryFn: ({ signal }) => api.get<MatchCandidate[]>(url`/api/studies/${study.id}/candidates`, signal),
+    staleTime: 0,
+  });
+  const candidates = found.data ?? [];
+  const picked = candidates.find((candidate) => candidate.order.id === chosen);
+  const match = async () => {
+    await api.post(url`/api/studies/${study.id}/match`, { order_id: chosen, reason: reason.trim() });
+    toast({ tone: "done", text: "Matched. The case goes on by itself" });
+    void queryClient.invalidateQueries({ predicate: (query) => query.meta?.topics?.includes("study") ?? false });
+    onClose();
+  };
+  return (
+    <ConfirmDialog
+      opened
+      title="Match a study to its order"
+      width={880}
+      confirm={picked ? `Match to ${patientName(picked.patient)}` : "Match"}
+      ready={chosen !== null && reason.trim().length > 2}
+      danger={(picked?.differences.length ?? 0) > 0}
+      onClose={onClose}
+      onConfirm={match}
+    >
+      <div className="imgs">
+        <div>
+          <span className="l">The images say</span>
+          <b>{study.dicom_patient.name ?? "no name"}</b>
+        </div>
+        <div>
+          <span className="l">Born</span>
+          <span className="num">{study.dicom_patient.birth_date ? plainDate(study.dicom_patient.birth_date) : "not said"}</span>
+        </div>
+        <div>
+          <span className="l">Sex</span>
+          {study.dicom_patient.sex ?? "–"}
+        </div>
+        <div>
+          <span className="l">Identifier</span>
+          <span className="num">{study.dicom_patient.id ?? "none"}</span>
+        </div>
+        <div>
+          <span className="l">Accession</span>
+          <span className="num">{study.accession ?? "none"}</span>
+        </div>
+        <div>
+          <span className="l">Study</span>
+          {study.description ?? study.modalities.join(", ")}, {study.number_of_instances} images
+        </div>
+        <div>
+          <span className="l">Came</span>
+          <span className="num">
+            {near(study.first_received_at, facility.time_zone, now)} {facility.short_name}
+          </span>
+        </div>
+      </div>
+      <p className="amber" style={{ margin: "8px 0 10px" }}>
+        {one.reason}
+      </p>
+      {found.isPending ? (
+        <SkeletonRows rows={4} />
+      ) : found.isError ? (
+        <ErrorState error={found.error} retry={() => void found.refetch()} />
+      ) : candidates.length === 0 ? (
+        <p className="quiet-line bordered">
+          No open order of {facility.name} fits. The site can enter one by hand; an order by HL7 is tried by itself when it comes.
+        </p>
+      ) : (
+        <div className="cands scroll" role="radiogroup" aria-label="Orders">
+          {candidates.map((candidate) => (
+            <Candidate key={candidate.order.id} candidate={candidate} zone={zone} now={now} chosen={chosen === candidate.order.id} onChoose={() => setChosen(candidate.order.id)} />
+          ))}
+        </div>
+      )}
+      <Textarea label="Reason, kept in the record" mt={12} value={reason} onChange={(event) => setReason(event.currentTarget.value)} maxLength={500} />
+      <UsualReasons reasons={["Site confirmed by phone", "Accession typed wrongly at the scanner", "Same patient, birth date mistyped"]} onTake={setReason} />
+    </ConfirmDialog>
+  );
+}
+
+function shown(value: string | null): string {
+  if (!value) return "nothing";
+  return /^\d{4}-\d{2}-\d{2}$/.test(value) ? plainDate(value) : value;
+}
+
+function Candidate({ candidate, zone, now, chosen, onChoose }: { candidate: MatchCandidate; zone: string; now: number; chosen: boolean; onChoose: () => void }) {
+  const { order, patient, differences } = candidate;
+  const identifier = patient.identifiers[0];
+  return (
+    <label className={`cand${chosen ? " on" : ""}`}>
+      <input type="radio" name="order" className="tick rd" checked={chosen} onChange={onChoose} />
+      <PriorityMark priority={order.priority} />
+      <span className="grow">
+        <span className="row">
+          <b>{patientName(patient)}</b>
+          <span className="q num">
+            {patient.birth_date && plainDate(patient.birth_date)} · {patient.sex ?? "–"} · MRN {identifier?.value ?? "none"} · {order.accession ?? order.placer_number ?? "no accession"}
+          </span>
+        </span>
+        <span className="q">
+          {order.procedures.map((procedure) => procedure.description).join(" + ")}, ordered <span className="num">{near(order.ordered_at ?? order.received_at, zone, now)}</span>
+          {order.source === "manual" && ", by hand"}
+        </span>
+        {differences.length > 0 && (
+          <span className="diffs">
+            {differences.map((difference) => (
+              <span key={difference.field} className="diff">
+                <span className="l">{difference.field.replaceAll("_", " ")}</span>
+                <span>
+                  <span className="q">order</span> <b className="num">{shown(difference.in_order)}</b>
+                </span>
+                <span>
+                  <span className="q">images</span> <b className="amber num">{shown(difference.in_images)}</b>
+                </span>
+              </span>
+            ))}
+          </span>
+        )}
+      </span>
+      {differences.length === 0 ? <Chip tone="outline">all agrees</Chip> : <Chip tone="amber">{differences.length === 1 ? "1 differs" : `${differences.length} differ`}</Chip>}
+    </label>
+  );
+}
+
