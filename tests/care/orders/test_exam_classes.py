@@ -13,13 +13,36 @@ from heliograph.care.orders.exam_classes import (
     modality_of,
 )
 
-SUBSPECIALTIES = {"neuro", "body", "chest", "msk", "breast", "cardiac", "emergency", "ir", "nuclear", "pediatric", "vascular"}
+SUBSPECIALTIES = {
+    "neuro",
+    "body",
+    "chest",
+    "msk",
+    "breast",
+    "cardiac",
+    "emergency",
+    "ir",
+    "nuclear",
+    "pediatric",
+    "vascular",
+}
 
 
 def test_there_are_86_classes_and_a_general_one_for_each_modality() -> None:
     named = [c for c in exam_classes() if not c.is_general]
     assert len(named) == 86
-    assert {c.modality for c in exam_classes() if c.is_general} == {"CT", "MR", "DX", "MG", "US", "NM", "PT", "RF", "XA", "OT"}
+    assert {c.modality for c in exam_classes() if c.is_general} == {
+        "CT",
+        "MR",
+        "DX",
+        "MG",
+        "US",
+        "NM",
+        "PT",
+        "RF",
+        "XA",
+        "OT",
+    }
     assert {s for c in exam_classes() for s in c.subspecialties} <= SUBSPECIALTIES
     assert exam_class("ct_head_wo").template == "ct_head"
     assert exam_class("mr_knee_wo").laterality == "required"
