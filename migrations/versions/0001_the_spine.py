@@ -1085,9 +1085,11 @@ def upgrade() -> None:
         sa.Column("acknowledged_by", sa.Uuid(), nullable=True),
         sa.Column("acknowledgement_code", sa.Text(), nullable=True),
         sa.Column("last_error", sa.Text(), nullable=True),
+        sa.Column("hold_kind", sa.Text(), nullable=True),
         sa.Column("hold_reason", sa.Text(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.CheckConstraint("channel in ('hl7','archive','page')", name=op.f("ck_deliveries_channel")),
+        sa.CheckConstraint("hold_kind in ('provisional','refused','by_hand')", name=op.f("ck_deliveries_hold_kind")),
         sa.CheckConstraint(
             "state in ('queued','sent','acknowledged','held','failed')", name=op.f("ck_deliveries_state")
         ),

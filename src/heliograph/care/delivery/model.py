@@ -23,6 +23,7 @@ class Delivery(Base):
         UniqueConstraint("report_version_id", "channel", "endpoint_id", postgresql_nulls_not_distinct=True),
         CheckConstraint("channel in ('hl7','archive','page')", name="channel"),
         CheckConstraint("state in ('queued','sent','acknowledged','held','failed')", name="state"),
+        CheckConstraint("hold_kind in ('provisional','refused','by_hand')", name="hold_kind"),
         Index("ix_deliveries_due", "next_attempt_at", postgresql_where="state = 'queued'"),
         Index("ix_deliveries_case", "case_id"),
         {"schema": "delivery"},
@@ -45,7 +46,10 @@ class Delivery(Base):
     acknowledged_by: Mapped[UUID | None]
     acknowledgement_code: Mapped[str | None]
     last_error: Mapped[str | None]
+    hold_kind: Mapped[str | None]
+    """Why it is held: provisional (its study is not matched yet), refused (by the site's system), by_hand (a coordinator)."""
     hold_reason: Mapped[str | None]
+    """The same in words."""
     created_at: Mapped[Stamp]
 
 

@@ -9,7 +9,7 @@ import json
 from datetime import UTC
 from functools import cache
 from importlib.resources import files
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -97,14 +97,13 @@ def set_pdf(
         "signature": [line for line in signature if line],
         "version_line": f"Version {report.number}, {report.kind} · {report.content_sha256[:16]}",
     }
-    made = typst.compile(
+    return typst.compile(
         _page(),
         sys_inputs={"report": json.dumps(data, ensure_ascii=False)},
         ignore_system_fonts=True,
         format="pdf",
         timestamp=int(at.timestamp()),
     )
-    return cast(bytes, made)
 
 
 @cache

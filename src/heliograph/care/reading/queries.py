@@ -127,12 +127,16 @@ def version(session: ActorSession, version_id: UUID) -> VersionFacts | None:
 def version_for(work: Work, version_id: UUID) -> VersionFacts:
     """A version of a case that the actor may see: staff and auditors of the site, its coordinators, readers of the patient.
 
+    While the case is provisional, nobody knows for sure whose report it is: then only readers and coordinators see it.
+
     Raises: NotFound.
     """
     found = version(work.session, version_id)
     if found is None:
         raise NotFound()
-    case_for(work, found.case_id)
+    case = case_for(work, found.case_id)
+    if case.is_provisional and work.actor.kind == "user" and not work.actor.organizations_with("reader", "coordinator"):
+        raise NotFound("This report is held until its study is matched to an order.")
     return found
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID, uuid4
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from heliograph.care.reading import lock
 from heliograph.care.reading.access import OwnRead, own_read
@@ -31,6 +31,7 @@ from heliograph.records.sites.queries import facility
 
 Kind = Literal["preliminary", "final", "addendum"]
 NEW_IMAGES = "new-images"
+_NAME = text("select title, given_name, family_name from people.readers where id = :id")
 
 
 def sign_report(
@@ -199,8 +200,10 @@ def _signer(work: Work, read: OwnRead) -> tuple[str, dict[str, Any]]:
         None,
     )
     place = reader.place
+    title, given, family = work.session.execute(_NAME, {"id": reader.reader_id}).one()
     return reader.name, {
         "reader_id": str(reader.reader_id),
+        "name": {"prefix": title, "given": given, "family": family},
         "licence": {"jurisdiction": licence.jurisdiction, "number": licence.number} if licence else None,
         "place": {"name": place.name, "jurisdiction": place.jurisdiction} if place else None,
     }
