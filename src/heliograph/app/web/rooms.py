@@ -4,4 +4,19 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-ROUTERS: tuple[APIRouter, ...] = ()
+from heliograph.care.delivery import api as delivery
+from heliograph.care.orders import api as orders
+from heliograph.care.reading import api as reading
+from heliograph.care.rota import api as rota
+from heliograph.care.worklist import api as worklist
+from heliograph.exchange.dicomweb import api as dicomweb
+from heliograph.governance.access import api as access
+from heliograph.governance.access import organizations_api as organizations
+from heliograph.records.agreements import api as agreements
+from heliograph.records.people import api as people
+from heliograph.records.sites import api as sites
+
+ROUTERS: tuple[APIRouter, ...] = (
+    access.router, organizations.router, sites.router, people.router, agreements.router, orders.router, rota.router, worklist.router,
+    reading.router, delivery.router, dicomweb.router,
+)  # fmt: skip
