@@ -57,7 +57,9 @@ def test_it_works(context: Context, cast: Cast) -> None:
         rows = work.session.execute(
             text("select action, reason from audit.events where order_id is not null order by id")
         )
-        assert [tuple(r) for r in rows] == [("order.entered", None), ("order.cancelled", "Entered twice")]
+        assert [tuple(r) for r in rows] == [
+            ("order.entered", None), ("order.viewed", None), ("order.cancelled", "Entered twice"), ("order.viewed", None),
+        ]  # fmt: skip
 
 
 def test_an_order_entered_by_hand_is_reconciled_and_keeps_its_documents(context: Context, cast: Cast) -> None:

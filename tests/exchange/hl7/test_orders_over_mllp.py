@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import pytest
@@ -113,6 +114,22 @@ def test_a_resent_message_is_processed_once_and_answered_twice(door: Door) -> No
     assert first == second
     assert len(door.rows(ORDERS)) == 1
     assert door.rows("select fate from sites.messages order by id") == [("processed",), ("duplicate",)]
+
+
+def test_the_same_message_on_two_connections_at_once_is_processed_once(door: Door) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(door.send, [order()] * 4))
+    assert len(set(answers)) == 1
+    assert len(door.rows(ORDERS)) == 1
+    assert sorted(door.rows("select fate from sites.messages")) == [("duplicate",)] * 3 + [("processed",)]
+
+
+def test_a_refused_message_is_tried_again_when_it_is_sent_again(door: Door) -> None:
+    cancel = order("NF-2", orc="CA", status="CA")
+    assert door.ack(cancel).code == "AE"
+    door.send(order())
+    assert door.ack(cancel).code == "AA"
+    assert [r[5] for r in door.rows(ORDERS)] == ["cancelled"]
 
 
 def test_other_content_under_the_same_control_id_is_processed_too(door: Door) -> None:

@@ -20,7 +20,7 @@ from heliograph.care.orders.incoming import IncomingPatient, IncomingProcedure
 from heliograph.care.orders.match import match_by_hand
 from heliograph.care.orders.model import Order
 from heliograph.care.orders.queries import Candidate
-from heliograph.governance.access.door import ReadDep, WorkDep, require_roles
+from heliograph.governance.access.door import WorkDep, require_roles
 from heliograph.kit.errors import NotFound
 from heliograph.kit.http import ObjectsDep
 from heliograph.records.archive.queries import study
@@ -89,11 +89,12 @@ class MatchChoice(Reason):
 
 
 @router.get("/orders/{order_id}")
-def see_order(work: ReadDep, order_id: UUID) -> dict[str, Any]:
-    """An order with its patient."""
+def see_order(work: WorkDep, order_id: UUID) -> dict[str, Any]:
+    """An order with its patient; that you saw it is recorded."""
     row, brief = work.session.get(Order, order_id), queries.order(work.session, order_id)
     if row is None or brief is None or not may_see_order(work, row):
         raise NotFound
+    work.record("order.viewed", organization_id=brief.organization_id, order_id=brief.id, patient_id=brief.patient_id)
     place = facility(work.session, brief.facility_id)
     shown = banner(work.session, brief.patient_id, place.time_zone if place else "UTC", work.now)
     return {**asdict(brief), "patient": asdict(shown) if shown else None}
@@ -160,12 +161,20 @@ def download(work: WorkDep, objects: ObjectsDep, order_id: UUID, document_id: UU
 
 
 @router.get("/studies/{study_id}/candidates", dependencies=[Matcher])
-def see_candidates(work: ReadDep, study_id: UUID) -> list[Candidate]:
-    """Orders that a waiting study may answer, with what differs."""
+def see_candidates(work: WorkDep, study_id: UUID) -> list[Candidate]:
+    """Orders that a waiting study may answer, with what differs; that you looked is recorded."""
     waiting = study(work.session, study_id)
     if waiting is None or not may_coordinate(work, waiting.organization_id, waiting.facility_id):
         raise NotFound
-    return queries.candidates(work.session, study_id) or []
+    found = queries.candidates(work.session, study_id) or []
+    work.record(
+        "candidates.viewed",
+        organization_id=waiting.organization_id,
+        study_id=study_id,
+        patient_id=waiting.patient_id,
+        detail={"orders": [str(c.order.id) for c in found]},
+    )
+    return found
 
 
 @router.post("/studies/{study_id}/match", dependencies=[Matcher], status_code=204)
