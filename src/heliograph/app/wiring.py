@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from heliograph.care.delivery import reactions as delivery
+from heliograph.care.delivery.events import DeliveryAcknowledged
 from heliograph.care.orders import reactions as orders
 from heliograph.care.orders.events import OrderChanged, StudyMatched
+from heliograph.care.reading.events import ReportSigned
 from heliograph.care.worklist import reactions as worklist
 from heliograph.kit.events import Reactions
 from heliograph.records.archive.events import ImagesIndexed, StudyCompleted
@@ -11,10 +14,14 @@ from heliograph.records.archive.events import ImagesIndexed, StudyCompleted
 
 def wire(reactions: Reactions) -> Reactions:
     """Registers every reaction, in the order in which they must run: images are matched to their order before the worklist hears of
-    them."""
+    them; a case is a certain one before what was held for it is sent."""
     reactions.on(ImagesIndexed, orders.match_images)
     reactions.on(ImagesIndexed, worklist.on_images_indexed)
     reactions.on(StudyMatched, worklist.on_study_matched)
+    reactions.on(StudyMatched, delivery.on_study_matched)
     reactions.on(StudyCompleted, worklist.on_study_completed)
     reactions.on(OrderChanged, worklist.on_order_changed)
+    # Signing ends the read itself (a preliminary version may leave it open), so the worklist need not hear of it.
+    reactions.on(ReportSigned, delivery.on_report_signed)
+    reactions.on(DeliveryAcknowledged, worklist.on_delivery_acknowledged)
     return reactions

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from heliograph.app.context import Context
 from heliograph.app.worker.ticks import Tick
+from heliograph.care.delivery import ledger
 from heliograph.care.worklist import jobs as worklist
 from heliograph.governance.audit.keys import audit_key
 from heliograph.governance.audit.seal import seal
@@ -20,5 +21,7 @@ def sweeps(context: Context) -> list[Tick]:
         Tick("assign waiting reads", 5.0, lambda: worklist.assign_waiting(works)),
         Tick("recheck assigned reads", 30.0, lambda: worklist.recheck_assigned(works)),
         Tick("unmatched alarms", 5.0, lambda: worklist.raise_unmatched_alarms(works, minutes=settings.unmatched_alarm_minutes)),
+        Tick("deliveries that are due", 1.0, lambda: ledger.enqueue_due(works, settings)),
+        Tick("ledger of deliveries", 60.0, lambda: ledger.sweep_ledger(works)),
         Tick("broken promises", 10.0, lambda: worklist.promise_broken(works)),
     ]

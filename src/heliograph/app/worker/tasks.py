@@ -8,6 +8,8 @@ from typing import Any
 from procrastinate import App
 
 from heliograph.app.context import Context
+from heliograph.care.delivery import jobs as delivery
+from heliograph.care.delivery.queue import TASK as DELIVER
 from heliograph.kit import jobs
 
 
@@ -20,4 +22,9 @@ def make_tasks(context: Context) -> App:
 
 
 def _jobs(context: Context) -> dict[str, Callable[..., Any]]:
-    return {}
+    def deliver(organization_id: str, delivery_id: str) -> None:
+        delivery.deliver(
+            context.works, context.settings, context.objects, organization_id=organization_id, delivery_id=delivery_id
+        )
+
+    return {DELIVER: deliver}

@@ -21,6 +21,7 @@ from heliograph.care.reading.schemas import (
 )
 from heliograph.care.reading.sign import sign_report
 from heliograph.care.reading.views import view_report
+from heliograph.care.worklist.detail import case_detail
 from heliograph.care.worklist.open import giving_back
 from heliograph.governance.access.door import CurrentUser, ReadDep, WorkDep
 from heliograph.governance.access.sign_in import prove, signature_stands
@@ -33,7 +34,9 @@ router = APIRouter(prefix="/api", tags=["reading"])
 def post_open(read_id: UUID, works: WorksDep, actor: CurrentUser, settings: SettingsDep) -> WorkspaceOut:
     """Opens your read: its report, draft and images."""
     with giving_back(works), works.begin(actor) as work:
-        return workspace_out(open_report(work, read_id), signature_needed=not signature_stands(work, settings))
+        opened = open_report(work, read_id)
+        case = case_detail(work, opened.read.case_id)
+        return workspace_out(opened, case, signature_needed=not signature_stands(work, settings))
 
 
 @router.put("/reads/{read_id}/draft")

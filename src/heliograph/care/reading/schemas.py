@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 from heliograph.care.reading.open_report import Workspace
 from heliograph.care.reading.queries import VersionFacts
 from heliograph.care.reading.templates import Template
+from heliograph.care.worklist.schemas import CaseDetail
 
 
 class Content(BaseModel):
@@ -160,9 +161,9 @@ class ViewerOut(BaseModel):
 
 
 class WorkspaceOut(BaseModel):
-    """All that the reading page needs beside the case itself (`GET /api/cases/{case_id}`)."""
+    """All that the reading page needs."""
 
-    case_id: UUID
+    case: CaseDetail
     read: ReadOut
     report: ReportOut
     draft: DraftOut
@@ -218,10 +219,10 @@ def template_out(t: Template) -> TemplateOut:
     )
 
 
-def workspace_out(w: Workspace, *, signature_needed: bool) -> WorkspaceOut:
+def workspace_out(w: Workspace, case: CaseDetail, *, signature_needed: bool) -> WorkspaceOut:
     """The workspace for the web."""
     return WorkspaceOut(
-        case_id=w.read.case_id,
+        case=case,
         read=ReadOut(id=w.read.id, kind=w.read.kind, state=w.read.state),
         report=ReportOut(id=w.report_id, template=template_out(w.template), language=w.language),
         draft=DraftOut(
