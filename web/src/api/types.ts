@@ -57,6 +57,9 @@ export interface ListItem {
   due_at: string | null;
   clock_started_at: string | null;
   promise_minutes: number | null;
+  hold_reason?: string | null;
+  kind?: string;
+  last_image_at?: string | null;
   patient: Banner;
   exam: string;
   exam_class: string | null;
@@ -254,6 +257,9 @@ export interface TemplateField {
   unit?: string | null;
   required: boolean;
   normal?: FieldValue | null;
+  /** Plausible, not enforced. */
+  minimum?: number | null;
+  maximum?: number | null;
 }
 
 export type FieldValue = string | number | boolean | string[];
@@ -271,7 +277,7 @@ export interface Version {
   sections: { id: string; title: string; text: string }[];
   text: string;
   signer_name: string;
-  signer_details: string | null;
+  signer_details: { licence: { jurisdiction: string; number: string } | null; place: { name: string; jurisdiction: string } | null };
   meaning: string | null;
   signed_at: string;
   accession: string[];
@@ -280,11 +286,12 @@ export interface Version {
 }
 
 export interface Workspace {
-  case: CaseDetail;
+  /** The case itself comes from /api/cases/{id}. */
+  case_id: string;
   read: { id: string; kind: string; state: ReadState };
   report: {
     id: string;
-    template: { id: string; version: string; name: string; sections: TemplateSection[]; fields: TemplateField[] };
+    template: { id: string; version: number; name: string; sections: TemplateSection[]; fields: TemplateField[] };
     language: string;
   };
   draft: { revision: number; content: DraftContent; saved_at: string | null };

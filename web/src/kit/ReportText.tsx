@@ -11,6 +11,11 @@ export function versionName(version: { kind: string; number: number }): string {
   return `${kind}, version ${version.number}`;
 }
 
+/** ", licence NO 7751203, read from Sydney" */
+function signedAs({ signer_details: { licence, place } }: Version): string {
+  return `${licence ? `, licence ${licence.jurisdiction} ${licence.number}` : ""}${place ? `, read from ${place.name}` : ""}`;
+}
+
 /** A signed report as it is read: sections in their order, then who signed. Text is text: nothing in it is markup. */
 export function ReportText({ version, zone, exam }: { version: Version; zone: string; exam?: string }) {
   const sections = version.sections.filter((section) => section.text.trim());
@@ -36,8 +41,8 @@ export function ReportText({ version, zone, exam }: { version: Version; zone: st
       <footer className="signed">
         <Icon name="lock" size={14} />
         <span>
-          {version.meaning ?? "Signed"} by {version.signer_name}
-          {version.signer_details && `, ${version.signer_details}`}, <span className="num nw">{dayClock(version.signed_at, zone)}</span>.
+          Signed by {version.signer_name}
+          {signedAs(version)}, <span className="num nw">{dayClock(version.signed_at, zone)}</span>.
         </span>
       </footer>
     </article>
