@@ -23,6 +23,7 @@ from heliograph.care.orders.queries import Candidate
 from heliograph.governance.access.door import WorkDep, require_roles
 from heliograph.kit.errors import NotFound
 from heliograph.kit.http import ObjectsDep
+from heliograph.records.archive.complete import complete_study
 from heliograph.records.archive.queries import study
 from heliograph.records.patients.queries import banner
 from heliograph.records.sites.queries import facility
@@ -187,4 +188,14 @@ def match(work: WorkDep, study_id: UUID, choice: MatchChoice) -> Response:
         choice.reason,
         confirm_other_patient=choice.confirm_other_patient,
     )
+    return Response(status_code=204)
+
+
+@router.post("/studies/{study_id}/complete", dependencies=[Matcher], status_code=204)
+def complete(work: WorkDep, study_id: UUID) -> Response:
+    """The technologist says that all images are here."""
+    sent = study(work.session, study_id)
+    if sent is None or not may_coordinate(work, sent.organization_id, sent.facility_id):
+        raise NotFound
+    complete_study(work, study_id, by="technologist")
     return Response(status_code=204)

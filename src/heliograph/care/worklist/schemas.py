@@ -430,10 +430,16 @@ class Node(BaseModel):
     port: int
 
 
+class SiteFacility(FacilityBrief):
+    """A facility of the page. The site sends images by DICOMweb under `/dicomweb/{organization_slug}`."""
+
+    organization_slug: str
+
+
 class Site(BaseModel):
     """The site's page."""
 
-    facilities: list[FacilityBrief]
+    facilities: list[SiteFacility]
     rows: list[SiteRow]
     node: Node
 

@@ -9,8 +9,9 @@ from sqlalchemy import text
 
 from heliograph.care.worklist.deliveries import deliveries_of, states_of, versions_of
 from heliograph.care.worklist.lists import banner_of, facility_brief
-from heliograph.care.worklist.schemas import DeliveryBrief, Node, Site, SiteRow, Steps, VersionBrief
+from heliograph.care.worklist.schemas import DeliveryBrief, Node, Site, SiteFacility, SiteRow, Steps, VersionBrief
 from heliograph.care.worklist.states import ACTIVE, CaseState, case_state
+from heliograph.governance.tenancy.queries import organizations as organizations_by_id
 from heliograph.kit.errors import NotAllowed
 from heliograph.kit.settings import Settings
 from heliograph.kit.work import Work
@@ -99,8 +100,12 @@ def site(work: Work, settings: Settings) -> Site:
     ]
     rows += [_image_row(s, shown.get(s.patient_id)) for s in images]
     rows += [_order_row(o, shown.get(o.patient_id)) for o in orders]
+    slugs = {o.id: o.slug for o in organizations_by_id(session, organizations).values()}
     return Site(
-        facilities=[facility_brief(f) for f in places.values()],
+        facilities=[
+            SiteFacility(**facility_brief(f).model_dump(), organization_slug=slugs[f.organization_id])
+            for f in places.values()
+        ],
         rows=rows,
         node=Node(ae_title=settings.dimse_ae_title, host=settings.dimse_host, port=settings.dimse_port),
     )
