@@ -627,6 +627,7 @@ def upgrade() -> None:
         sa.Column("calling_ae", sa.Text(), nullable=False),
         sa.Column("address", sa.Text(), nullable=True),
         sa.Column("description", sa.Text(), nullable=True),
+        sa.Column("sends_priors", sa.Boolean(), server_default="false", nullable=False),
         sa.Column("is_active", sa.Boolean(), server_default="true", nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.ForeignKeyConstraint(["facility_id"], ["sites.facilities.id"], name=op.f("fk_callers_facility_id")),

@@ -54,6 +54,11 @@ class DemoSite:
         return f"{self.code[:8]}_CT1"
 
     @property
+    def prior_ae(self) -> str:
+        """The site's own archive, which sends earlier studies for comparison."""
+        return f"{self.code[:8]}_PACS"
+
+    @property
     def called_ae(self) -> str:
         return f"HELIO_{self.code[:8]}"
 
@@ -186,6 +191,14 @@ class _Maker:
                     called_ae=site.called_ae,
                     calling_ae=site.calling_ae,
                     description="Simulated scanner",
+                ),
+                Caller(
+                    organization_id=organization_id,
+                    facility_id=facility.id,
+                    called_ae=site.called_ae,
+                    calling_ae=site.prior_ae,
+                    description="Simulated archive of the site",
+                    sends_priors=True,
                 ),
                 Endpoint(
                     organization_id=organization_id,

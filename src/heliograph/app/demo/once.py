@@ -59,7 +59,7 @@ def run_once(context: Context, receiver: ResultReceiver, studies: Path | None) -
     try:
         with tempfile.TemporaryDirectory(prefix="heliograph-demo-") as temporary:
             folder = Path(temporary)
-            for case, files in _work(studies, folder, steps):
+            for case, files in _work(context, studies, folder, steps):
                 _read_one(context, receiver, case, files, steps)
     except Unexpected as error:
         steps.done("stopped", str(error), ok=False)
@@ -67,7 +67,7 @@ def run_once(context: Context, receiver: ResultReceiver, studies: Path | None) -
     return steps
 
 
-def _work(studies: Path | None, folder: Path, steps: Steps) -> list[tuple[DemoCase, Sequence[Path]]]:
+def _work(context: Context, studies: Path | None, folder: Path, steps: Steps) -> list[tuple[DemoCase, Sequence[Path]]]:
     now = datetime.now(UTC)
     if studies:
         stamped = stamped_cases(studies, folder, now)
@@ -78,9 +78,11 @@ def _work(studies: Path | None, folder: Path, steps: Steps) -> list[tuple[DemoCa
         return list(stamped.cases)
     case = demo_cases.round_of(now)[0]
     prior, study = demo_cases.make_files(case, folder, now)
-    made = study.files if prior is None else (*prior.files, *study.files)
-    steps.done("studies made", f"{len(made)} files, {study.description} with a prior")
-    return [(case, made)]
+    priors = prior.files if prior else ()
+    steps.done("studies made", f"{len(priors) + len(study.files)} files, {study.description} with a prior")
+    stored = sum(r.stored for r in send_images(context.settings, case, priors, as_priors=True))
+    steps.done("prior sent", f"{stored} of {len(priors)} stored", ok=stored == len(priors))
+    return [(case, study.files)]
 
 
 def _read_one(context: Context, receiver: ResultReceiver, case: DemoCase, files: Sequence[Path], steps: Steps) -> None:

@@ -165,7 +165,7 @@ def _send_round(context: Context, stop: threading.Event) -> None:
                 return
             prior, study = make_files(case, Path(folder), now)
             if prior:
-                send_images(context.settings, case, prior.files)
+                send_images(context.settings, case, prior.files, as_priors=True)
             answer = (
                 f"order {send_order(context.settings, case, f'D{case.accession}').code}, "
                 if case.has_order

@@ -69,9 +69,10 @@ def send_order(settings: Settings, case: DemoCase, control_id: str) -> Ack:
     return parse_ack(answer)
 
 
-def send_images(settings: Settings, case: DemoCase, files: Sequence[Path]) -> list[SendResult]:
-    """Sends files as the site's scanner."""
+def send_images(
+    settings: Settings, case: DemoCase, files: Sequence[Path], *, as_priors: bool = False
+) -> list[SendResult]:
+    """Sends files as the site's scanner, or as its archive."""
     site = case.site
-    return send_files(
-        settings.dimse_host, settings.dimse_port, called=site.called_ae, calling=site.calling_ae, files=files
-    )
+    calling = site.prior_ae if as_priors else site.calling_ae
+    return send_files(settings.dimse_host, settings.dimse_port, called=site.called_ae, calling=calling, files=files)

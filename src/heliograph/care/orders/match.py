@@ -27,7 +27,7 @@ def match_study(work: Work, study_id: UUID) -> Decision:
     study = study_now(work.session, study_id)
     if study is None:
         raise NotFound
-    if study.match_state in ("matched", "held"):
+    if study.match_state in ("matched", "held", "prior"):
         return Decision(study.match_state)
     facility = sites.facility(work.session, study.facility_id)
     lock_accession(work, study.organization_id, study.accession_number)

@@ -47,9 +47,9 @@ class Decision:
 def decide_match(study: StudyFacts, orders: Sequence[OrderFacts]) -> Decision:
     """Which of the organisation's orders the study answers: same patient and same accession (number and issuer), exactly one live order.
 
-    Anything else waits with its reason: nothing is guessed. A held study, and one that is matched, stay as they are.
+    Anything else waits with its reason: nothing is guessed. A held study, a matched one, and a prior stay as they are.
     """
-    if study.match_state in ("held", "matched"):
+    if study.match_state in ("held", "matched", "prior"):
         return Decision(study.match_state)
     if study.facility_is_images_only:
         return Decision("not_needed", reason="This facility sends images without orders.")

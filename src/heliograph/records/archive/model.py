@@ -58,7 +58,7 @@ class Study(Base):
     completed_by: Mapped[str | None]
     """quiet, technologist, count."""
     match_state: Mapped[str] = mapped_column(server_default="unmatched")
-    """unmatched, matched, held, not_needed (an images-only facility)."""
+    """unmatched, matched, held, not_needed (an images-only facility), prior (sent for comparison only)."""
     match_reason: Mapped[str | None]
     """Why it waits, in words without patient data."""
 

@@ -16,7 +16,7 @@ from heliograph.records.archive.examine import Facts, clean, date_of
 from heliograph.records.archive.model import Series, Study
 from heliograph.records.archive.spool import SpooledObject
 from heliograph.records.patients.identify import NoIdentifier, identify
-from heliograph.records.sites.queries import FacilityFacts, facilities
+from heliograph.records.sites.queries import FacilityFacts, facilities, sends_priors
 
 OTHER_PATIENT = "Images of this study name different patients."
 
@@ -93,12 +93,18 @@ def _make_study(work: Work, site: FacilityFacts, file: SpooledObject, header: He
             body_part=clean(header.body_part_examined),
             first_received_at=file.received_at,
             last_received_at=file.received_at,
-            match_state="not_needed" if site.is_images_only else "unmatched",
+            match_state=_first_state(work, site, file),
         )
         .on_conflict_do_nothing(index_elements=["organization_id", "study_instance_uid"])
         .returning(Study.id)
     )
     return made is not None
+
+
+def _first_state(work: Work, site: FacilityFacts, file: SpooledObject) -> str:
+    if sends_priors(work.session, file.caller_id):
+        return "prior"
+    return "not_needed" if site.is_images_only else "unmatched"
 
 
 def _patient(work: Work, site: FacilityFacts, header: Header) -> UUID | None:

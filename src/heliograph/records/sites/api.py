@@ -75,6 +75,7 @@ class NewCaller(BaseModel):
     calling_ae: Title
     address: Text | None = None
     description: Text | None = None
+    sends_priors: bool = False
 
 
 class CallerChange(BaseModel):
@@ -85,6 +86,7 @@ class CallerChange(BaseModel):
     calling_ae: Title | None = None
     address: Text | None = None
     description: Text | None = None
+    sends_priors: bool | None = None
     is_active: bool | None = None
 
 

@@ -55,6 +55,8 @@ class Caller(Base):
     address: Mapped[str | None]
     """An IP address or network (CIDR); null means any."""
     description: Mapped[str | None]
+    sends_priors: Mapped[bool] = mapped_column(server_default="false")
+    """An archive that sends earlier studies for comparison: they need no order and make no case."""
     is_active: Mapped[bool] = mapped_column(server_default="true")
     created_at: Mapped[Stamp]
 

@@ -48,6 +48,7 @@ class KnownCaller:
     calling_ae: str
     address: str | None
     description: str | None
+    sends_priors: bool
     is_active: bool
 
 
@@ -159,6 +160,11 @@ def endpoints_of(session: ActorSession, organizations: Iterable[UUID]) -> list[E
     """All endpoints of organisations, for administration."""
     query = select(Endpoint).where(Endpoint.organization_id.in_(list(organizations))).order_by(Endpoint.name)
     return [facts(EndpointFacts, row) for row in session.scalars(query)]
+
+
+def sends_priors(session: ActorSession, caller_id: UUID | None) -> bool:
+    """Whether what this caller sends is for comparison only: no order, no case."""
+    return caller_id is not None and bool(session.scalar(select(Caller.sends_priors).where(Caller.id == caller_id)))
 
 
 def callers_of(session: ActorSession, organizations: Iterable[UUID]) -> list[KnownCaller]:
