@@ -194,6 +194,7 @@ export interface CaseDetail {
   is_provisional: boolean;
   is_arriving: boolean;
   late_images_at: string | null;
+  hold_reason: string | null;
   exam: string;
   exam_class: string | null;
   patient: Banner | null;
@@ -235,7 +236,7 @@ export interface ReaderVerdict {
 
 export interface CaseReaders {
   occasion: string;
-  at: string;
+  at: string | null;
   readers: ReaderVerdict[];
 }
 
@@ -311,8 +312,10 @@ export interface ReportCheck {
 export interface Board {
   now: string;
   cases: (ListItem & { reader: { id: string; name: string } | null; no_reader_reasons: string | null; case_state: CaseState })[];
-  unmatched: { study: StudyBrief; facility: FacilityBrief; age_seconds: number; reason: string; priority_guess: Priority | null; alarm: boolean }[];
-  deliveries: (DeliveryBrief & { patient: Banner; facility: FacilityBrief; case_id: string; next_step: string })[];
+  /** All open cases; `cases` holds those due first. */
+  total: number;
+  unmatched: { study: StudyBrief; facility: FacilityBrief; age_seconds: number; reason: string | null; priority_guess: Priority | null; alarm: boolean }[];
+  deliveries: (DeliveryBrief & { patient: Banner | null; facility: FacilityBrief; case_id: string; next_step: string })[];
   who_is_on: {
     reader_id: string;
     name: string;
@@ -351,8 +354,13 @@ export interface SiteRow {
   facility_id: string;
 }
 
+export interface SiteFacility extends FacilityBrief {
+  /** Images go to /dicomweb/{slug}/studies. */
+  organization_slug: string;
+}
+
 export interface Site {
-  facilities: FacilityBrief[];
+  facilities: SiteFacility[];
   rows: SiteRow[];
   node: { ae_title: string; host: string; port: number };
 }

@@ -1,18 +1,20 @@
 import { useState } from "react";
-import { Button, clock, type Column, ColumnsButton, DataTable, Empty, MINUTE, ms, Panel, PatientName, patientName, type Place, plainDate, PriorityMark, priorityRank, Segments, StateDot, TimeLeft, useKeys, useNow, useTable } from "../../kit";
-import { type BoardCase, type CaseFilter, isOpen, lacksReader, passes, shortReader, stateOf, toneOf } from "./words";
+import { Button, clock, type Column, ColumnsButton, DataTable, Empty, MINUTE, ms, Panel, PatientName, type Place, plainDate, PriorityMark, priorityRank, Segments, StateDot, TimeLeft, useKeys, useNow, useTable } from "../../kit";
+import { type BoardCase, type CaseFilter, isOpen, lacksReader, nameOf, passes, shortReader, stateOf, toneOf } from "./words";
 
 const FILTERS: CaseFilter[] = ["all", "nobody", "arriving"];
 
 export interface CasesProps {
   cases: readonly BoardCase[];
+  /** How many are open in all, where only those due first are here. */
+  total: number;
   here: Place;
   onOpen: (item: BoardCase) => void;
   onReassign: (item: BoardCase) => void;
 }
 
 /** Open cases by deadline. J K Enter; A gives to another reader; F turns the filter. */
-export function Cases({ cases, here, onOpen, onReassign }: CasesProps) {
+export function Cases({ cases, total, here, onOpen, onReassign }: CasesProps) {
   const now = useNow(MINUTE);
   const [filter, setFilter] = useState<CaseFilter>("all");
   const [chosen, setChosen] = useState<string | null>(null);
@@ -29,9 +31,9 @@ export function Cases({ cases, here, onOpen, onReassign }: CasesProps) {
       cell: (item) => <TimeLeft due={item.due_at} start={item.clock_started_at} places={[{ zone: item.facility.time_zone, label: item.facility.short_name }, here]} />,
       sort: (item) => (item.due_at ? ms(item.due_at) : null),
     },
-    { id: "patient", head: "Patient", width: 194, fixed: true, cell: (item) => <PatientName patient={item.patient} />, sort: (item) => patientName(item.patient) },
-    { id: "born", head: "Born", width: 104, show: "wide", cell: (item) => <span className="num q">{item.patient.birth_date ? plainDate(item.patient.birth_date) : "–"}</span>, sort: (item) => item.patient.birth_date },
-    { id: "mrn", head: "Identifier", width: 116, show: "wide", cell: (item) => <span className="num q">{item.patient.identifiers[0]?.value ?? "none"}</span>, sort: (item) => item.patient.identifiers[0]?.value },
+    { id: "patient", head: "Patient", width: 194, fixed: true, cell: (item) => (item.patient ? <PatientName patient={item.patient} /> : <span className="amber">not matched yet</span>), sort: (item) => nameOf(item.patient) },
+    { id: "born", head: "Born", width: 104, show: "wide", cell: (item) => <span className="num q">{item.patient?.birth_date ? plainDate(item.patient.birth_date) : "–"}</span>, sort: (item) => item.patient?.birth_date },
+    { id: "mrn", head: "Identifier", width: 116, show: "wide", cell: (item) => <span className="num q">{item.patient?.identifiers[0]?.value ?? "none"}</span>, sort: (item) => item.patient?.identifiers[0]?.value },
     { id: "exam", head: "Exam", cell: (item) => item.exam, sort: (item) => item.exam },
     { id: "site", head: "Site", width: 104, cell: (item) => <span className="q">{item.facility.short_name}</span>, sort: (item) => item.facility.short_name },
     { id: "there", head: "Due there", width: 84, show: "wide", align: "right", cell: (item) => <span className="num q">{item.due_at ? clock(item.due_at, item.facility.time_zone) : "–"}</span> },
@@ -70,7 +72,7 @@ export function Cases({ cases, here, onOpen, onReassign }: CasesProps) {
       width: 190,
       show: "wide",
       cell: (item) => (
-        <span className="q">{item.no_reader_reasons ?? (item.late_images_at ? `Images came late, ${clock(item.late_images_at, here.zone)}` : item.is_provisional ? "Provisional: no order yet" : (item.referrer ?? ""))}</span>
+        <span className="q">{item.hold_reason ? `On hold: ${item.hold_reason}` : item.no_reader_reasons ?? (item.late_images_at ? `Images came late, ${clock(item.late_images_at, here.zone)}` : item.is_provisional ? "Provisional: no order yet" : (item.referrer ?? ""))}</span>
       ),
     },
   ];
@@ -84,7 +86,7 @@ export function Cases({ cases, here, onOpen, onReassign }: CasesProps) {
     <Panel
       className="cs clip"
       title="Open cases by deadline"
-      count={open.length}
+      count={total > open.length ? `${open.length} of ${total}` : open.length}
       end={
         <>
           <Segments<CaseFilter>

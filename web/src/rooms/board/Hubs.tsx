@@ -2,7 +2,7 @@ import { useElementSize } from "@mantine/hooks";
 import { useState } from "react";
 import { Button, clock, csv, download, Empty, HOUR, IconButton, MINUTE, near, Panel, PriorityMark, useNow, zoneCity } from "../../kit";
 import { lights, ribbon } from "./hubLayout";
-import { type BoardCase, type BoardReader, hubs, isOn } from "./words";
+import { type BoardCase, type BoardReader, hubs, isOn, nameOf } from "./words";
 
 const LEFT = 104;
 const LANE = 19;
@@ -201,7 +201,7 @@ export function PromiseTable({ cases, now, onOpen }: { cases: readonly BoardCase
               <td className="num q">{item.due_at ? `${clock(item.due_at, item.facility.time_zone)} ${item.facility.short_name}` : ""}</td>
               <td>
                 <button type="button" className="txt" onClick={() => onOpen(item)}>
-                  {item.patient.display_name}
+                  {nameOf(item.patient)}
                 </button>
               </td>
               <td>{item.exam}</td>

@@ -1,9 +1,10 @@
-import { Textarea } from "@mantine/core";
+import { Checkbox, Textarea } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
-import { api, queryClient, url } from "../../api/client";
+import { useNavigate } from "react-router";
+import { api, ApiError, queryClient, url } from "../../api/client";
 import type { MatchCandidate } from "../../api/types";
-import { Chip, ConfirmDialog, ErrorState, near, patientName, plainDate, PriorityMark, SkeletonRows, toast, UsualReasons, useNow } from "../../kit";
+import { Button, Chip, ConfirmDialog, ErrorState, near, patientName, plainDate, PriorityMark, SkeletonRows, toast, UsualReasons, useNow } from "../../kit";
 import type { Unmatched } from "./words";
 
 /** An order for a study that found none by itself: what agrees and what differs, side by side. A person decides, with a reason. */
@@ -12,18 +13,41 @@ export function MatchDialog({ study: one, zone, onClose }: { study: Unmatched; z
   const { study, facility } = one;
   const [chosen, setChosen] = useState<string | null>(null);
   const [reason, setReason] = useState("");
+  // The server asks once more where the images carry another known patient's identity.
+  const [otherPatient, setOtherPatient] = useState<"no" | "asked" | "confirmed">("no");
   const found = useQuery({
     queryKey: ["candidates", study.id],
     queryFn: ({ signal }) => api.get<MatchCandidate[]>(url`/api/studies/${study.id}/candidates`, signal),
     staleTime: 0,
   });
+  const [busy, setBusy] = useState(false);
+  const navigate = useNavigate();
   const candidates = found.data ?? [];
   const picked = candidates.find((candidate) => candidate.order.id === chosen);
   const match = async () => {
-    await api.post(url`/api/studies/${study.id}/match`, { order_id: chosen, reason: reason.trim() });
+    try {
+      await api.post(url`/api/studies/${study.id}/match`, { order_id: chosen, reason: reason.trim(), confirm_other_patient: otherPatient === "confirmed" });
+    } catch (error) {
+      if (error instanceof ApiError && error.code === "other-patient") setOtherPatient("asked");
+      throw error;
+    }
     toast({ tone: "done", text: "Matched. The case goes on by itself" });
     void queryClient.invalidateQueries({ predicate: (query) => query.meta?.topics?.includes("study") ?? false });
     onClose();
+  };
+  const readNow = async () => {
+    setBusy(true);
+    try {
+      const made = await api.post<{ case_id: string }>(url`/api/studies/${study.id}/read-provisionally`, { priority: "STAT" });
+      void queryClient.invalidateQueries({ queryKey: ["board"] });
+      toast({ tone: "done", text: "Read now as provisional; the report is held until the study is matched" });
+      onClose();
+      void navigate(`/case/${made.case_id}`);
+    } catch (error) {
+      toast({ tone: "warn", text: error instanceof Error ? error.message : "This was not done" });
+    } finally {
+      setBusy(false);
+    }
   };
   return (
     <ConfirmDialog
@@ -31,7 +55,7 @@ export function MatchDialog({ study: one, zone, onClose }: { study: Unmatched; z
       title="Match a study to its order"
       width={880}
       confirm={picked ? `Match to ${patientName(picked.patient)}` : "Match"}
-      ready={chosen !== null && reason.trim().length > 2}
+      ready={chosen !== null && reason.trim().length > 2 && otherPatient !== "asked"}
       danger={(picked?.differences.length ?? 0) > 0}
       onClose={onClose}
       onConfirm={match}
@@ -68,9 +92,12 @@ export function MatchDialog({ study: one, zone, onClose }: { study: Unmatched; z
           </span>
         </div>
       </div>
-      <p className="amber" style={{ margin: "8px 0 10px" }}>
-        {one.reason}
-      </p>
+      <div className="row" style={{ margin: "8px 0 10px" }}>
+        <p className="amber grow">{one.reason ?? "No order fits"}</p>
+        <Button size="sm" busy={busy} onClick={() => void readNow()} title="Urgent: it is read before it is matched. The report is held until then.">
+          Read now as provisional
+        </Button>
+      </div>
       {found.isPending ? (
         <SkeletonRows rows={4} />
       ) : found.isError ? (
@@ -82,11 +109,22 @@ export function MatchDialog({ study: one, zone, onClose }: { study: Unmatched; z
       ) : (
         <div className="cands scroll" role="radiogroup" aria-label="Orders">
           {candidates.map((candidate) => (
-            <Candidate key={candidate.order.id} candidate={candidate} zone={zone} now={now} chosen={chosen === candidate.order.id} onChoose={() => setChosen(candidate.order.id)} />
+            <Candidate key={candidate.order.id} candidate={candidate} zone={zone} now={now} chosen={chosen === candidate.order.id} onChoose={() => {
+                setChosen(candidate.order.id);
+                setOtherPatient("no");
+              }} />
           ))}
         </div>
       )}
       <Textarea label="Reason, kept in the record" mt={12} value={reason} onChange={(event) => setReason(event.currentTarget.value)} maxLength={500} />
+      {otherPatient !== "no" && (
+        <Checkbox
+          mt={10}
+          label="The images carry another patient's identity, and I know that they are this one's. They are filed under the order's patient; the images stay as they are."
+          checked={otherPatient === "confirmed"}
+          onChange={(event) => setOtherPatient(event.currentTarget.checked ? "confirmed" : "asked")}
+        />
+      )}
       <UsualReasons reasons={["Site confirmed by phone", "Accession typed wrongly at the scanner", "Same patient, birth date mistyped"]} onTake={setReason} />
     </ConfirmDialog>
   );

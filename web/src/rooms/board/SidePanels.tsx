@@ -2,8 +2,8 @@ import { useState } from "react";
 import { Link } from "react-router";
 import { api, queryClient, url } from "../../api/client";
 import type { AlarmBrief } from "../../api/types";
-import { Button, Empty, Icon, inPlaces, MINUTE, ms, near, Panel, patientName, type Place, PriorityMark, priorityRank, ReasonDialog, span, toast, useNow } from "../../kit";
-import { alarmName, type BoardDelivery, channelName, deliveryTitle, isStuck, sortAlarms, type Unmatched } from "./words";
+import { Button, Empty, Icon, inPlaces, MINUTE, ms, near, Panel, type Place, PriorityMark, priorityRank, ReasonDialog, span, toast, useNow } from "../../kit";
+import { alarmName, type BoardDelivery, channelName, deliveryTitle, isStuck, nameOf, sortAlarms, type Unmatched } from "./words";
 
 function again(): Promise<void> {
   return queryClient.invalidateQueries({ queryKey: ["board"] });
@@ -26,7 +26,7 @@ export function UnmatchedPanel({ studies, onMatch }: { studies: readonly Unmatch
                 <div>
                   <span className="m">{one.study.description ?? (one.study.modalities.join(", ") || "Study")}</span>, {one.study.number_of_instances} images, {one.facility.short_name}
                 </div>
-                <div className="q sm">{one.reason}</div>
+                <div className="q sm">{one.reason ?? "No order fits"}</div>
               </div>
               <span className={`num nw${one.alarm ? " amber" : " q"}`}>{span(age(one, now))}</span>
               <Button size="sm" onClick={() => onMatch(one)}>
@@ -72,7 +72,7 @@ export function DeliveriesPanel({ deliveries, here }: { deliveries: readonly Boa
                 <div className="grow">
                   <div title={one.last_error ?? undefined}>{deliveryTitle(one, one.facility.short_name)}</div>
                   <div className="q sm">
-                    <Link to={`/case/${one.case_id}`}>{patientName(one.patient)}</Link>, report v{one.version_number}, {channelName(one.channel)}. {one.next_step}
+                    <Link to={`/case/${one.case_id}`}>{nameOf(one.patient)}</Link>, report v{one.version_number}, {channelName(one.channel)}. {one.next_step}
                     {next && one.state === "queued" && <span title={inPlaces(next, [site, here])}> Next try {near(next, here.zone, now)}.</span>}
                   </div>
                 </div>
@@ -98,7 +98,7 @@ export function DeliveriesPanel({ deliveries, here }: { deliveries: readonly Boa
           }}
         >
           <p>
-            <b>{patientName(retrying.patient)}</b>, report v{retrying.version_number}, to {retrying.destination}. It goes with the same message number, so that the site can tell a repeat.
+            <b>{nameOf(retrying.patient)}</b>, report v{retrying.version_number}, to {retrying.destination}. It goes with the same message number, so that the site can tell a repeat.
           </p>
           {retrying.last_error && <p className="q sm">Last answer: {retrying.last_error}</p>}
         </ReasonDialog>
@@ -138,9 +138,7 @@ export function AlarmsPanel({ alarms, here }: { alarms: readonly AlarmBrief[]; h
               <div className="q sm">{alarm.text}</div>
             </div>
             {alarm.seen_by ? (
-              <span className="sm q nw" title={`Seen by ${alarm.seen_by}`}>
-                seen
-              </span>
+              <span className="sm q nw">seen</span>
             ) : (
               <Button size="sm" busy={busy === alarm.id} onClick={() => void seen(alarm)}>
                 Seen

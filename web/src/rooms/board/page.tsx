@@ -5,14 +5,14 @@ import { api } from "../../api/client";
 import type { Topic } from "../../api/live";
 import { herePlace, useSession } from "../../api/session";
 import type { Board } from "../../api/types";
-import { Button, Chip, DeadlineRuler, ErrorState, Foot, HOUR, MINUTE, ms, Page, Panel, patientName, type Place, SkeletonRows, useKeys, useNow } from "../../kit";
+import { Button, Chip, DeadlineRuler, ErrorState, Foot, HOUR, MINUTE, ms, Page, Panel, type Place, SkeletonRows, useKeys, useNow } from "../../kit";
 import { Cases } from "./Cases";
 import { Hubs, PromiseTable } from "./Hubs";
 import { MatchDialog } from "./MatchDialog";
 import { ReassignDialog } from "./ReassignDialog";
 import { AlarmsPanel, DeliveriesPanel, NoNeeds, UnmatchedPanel } from "./SidePanels";
 import { WhoIsOn } from "./WhoIsOn";
-import { type BoardCase, isOpen, lacksReader, type Unmatched } from "./words";
+import { type BoardCase, isOpen, lacksReader, nameOf, type Unmatched } from "./words";
 import "./board.css";
 
 const TOPICS: readonly Topic[] = ["case", "study", "order", "delivery", "alarm", "report", "shift"];
@@ -50,7 +50,7 @@ function Shown({ board, here }: { board: Board; here: Place }) {
         <Promises board={board} onOpen={open} />
         <Hubs readers={board.who_is_on} cases={board.cases} />
         <WhoIsOn readers={board.who_is_on} cases={board.cases} />
-        <Cases cases={board.cases} here={here} onOpen={open} onReassign={setGiving} />
+        <Cases cases={board.cases} total={board.total} here={here} onOpen={open} onReassign={setGiving} />
         <div className="needs">
           {nothing ? (
             <NoNeeds />
@@ -74,7 +74,7 @@ function Shown({ board, here }: { board: Board; here: Place }) {
           { keys: ["?"], label: "all keys" },
         ]}
       />
-      {giving && <ReassignDialog caseId={giving.case_id} readId={giving.read_id} about={`${patientName(giving.patient)}, ${giving.exam}`} reader={giving.reader?.name ?? null} onClose={() => setGiving(null)} />}
+      {giving && <ReassignDialog caseId={giving.case_id} readId={giving.read_id} about={`${nameOf(giving.patient)}, ${giving.exam}`} reader={giving.reader?.name ?? null} onClose={() => setGiving(null)} />}
       {matching && <MatchDialog study={matching} zone={matching.facility.time_zone} onClose={() => setMatching(null)} />}
     </div>
   );
@@ -115,7 +115,7 @@ function Promises({ board, onOpen }: { board: Board; onOpen: (item: BoardCase) =
       ) : (
         <div className="pad">
           <DeadlineRuler
-            items={promised.map((item) => ({ id: item.case_id, due: item.due_at ?? 0, label: item.patient.family_name.toUpperCase(), priority: item.priority, person: lacksReader(item) }))}
+            items={promised.map((item) => ({ id: item.case_id, due: item.due_at ?? 0, label: item.patient?.family_name.toUpperCase() ?? "not matched", priority: item.priority, person: lacksReader(item) }))}
             onOpen={(id) => {
               const item = byId(id);
               if (item) onOpen(item);

@@ -1,8 +1,10 @@
 /** What the board says, as pure functions. */
-import type { AlarmBrief, Board, CaseState } from "../../api/types";
+import type { AlarmBrief, Banner, Board, CaseState } from "../../api/types";
 import type { DotState, RowTone } from "../../kit";
+import { patientName } from "../../kit/patient";
 
-export type BoardCase = Board["cases"][number];
+/** A provisional case may not know its patient yet. */
+export type BoardCase = Omit<Board["cases"][number], "patient"> & { patient: Banner | null };
 export type BoardDelivery = Board["deliveries"][number];
 export type BoardReader = Board["who_is_on"][number];
 export type Unmatched = Board["unmatched"][number];
@@ -81,6 +83,11 @@ const ALARMS: Record<string, string> = {
 export function alarmName(kind: string): string {
   const plain = kind.replaceAll("_", " ");
   return ALARMS[kind] ?? plain.charAt(0).toUpperCase() + plain.slice(1);
+}
+
+/** "HAUGLAND, Ingrid Marie", or what stands for it while nobody knows. */
+export function nameOf(patient: Banner | null): string {
+  return patient ? patientName(patient) : "not matched yet";
 }
 
 /** Not yet seen first, then the newest. */

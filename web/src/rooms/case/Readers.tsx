@@ -28,11 +28,11 @@ export function Readers({ detail, place }: { detail: CaseDetail; place: Place })
     <>
       <div className="rd-h">
         <span className="q sm">
-          {found.data ? (
+          {found.data?.at && (
             <>
               with the facts of <span className="num">{clockSeconds(found.data.at, place.zone)}</span> {place.label}
             </>
-          ) : null}
+          )}
         </span>
         <span className="grow" />
         <Segments<Occasion> small label="Facts of which moment" value={occasion} onChange={setChosen} options={options} />

@@ -30,7 +30,7 @@ export function Steps({ timeline, places }: { timeline: Timeline; places: [Place
           <tbody>
             {timeline.steps.map((step, index) => (
               <tr key={`${step.at}${step.action}${index}`}>
-                <td className={`wrap m${step.outcome === "refused" ? " amber" : ""}`} title={step.actor ? `By ${step.actor}` : undefined}>
+                <td className={`wrap m${step.outcome !== "done" ? " amber" : ""}`} title={step.actor ? `By ${step.actor}` : undefined}>
                   {step.text}
                 </td>
                 <td className="num" title={dayClock(step.at, places[0].zone)}>
@@ -75,14 +75,14 @@ export function Seen({ timeline, places }: { timeline: Timeline; places: [Place,
       {/* eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- a region that scrolls must be reached by the keyboard */}
       <ul className="scroll aul" tabIndex={0} aria-label="Seen and done">
         {seen.map((line, index) => (
-          <li key={`${line.at}${index}`} className={line.outcome === "refused" ? "ref" : undefined}>
+          <li key={`${line.at}${index}`} className={line.outcome !== "done" ? "ref" : undefined}>
             <div className="row sp">
               <span className="grow">{line.actor ?? "the platform"}</span>
               <span className="num q sm" title={inPlaces(line.at, places)}>
                 {clockSeconds(line.at, places[0].zone)}
               </span>
             </div>
-            <div className="q sm what">{line.outcome === "refused" && !/refus/i.test(line.text) ? `refused: ${line.text}` : line.text}</div>
+            <div className="q sm what">{line.outcome !== "done" && !/refus|fail/i.test(line.text) ? `${line.outcome}: ${line.text}` : line.text}</div>
           </li>
         ))}
         {seen.length === 0 && <li className="q">Nobody has looked at it yet.</li>}

@@ -11,7 +11,7 @@ import { Deliveries, Orders, Reports, Studies } from "./Papers";
 import { Readers } from "./Readers";
 import { Seen, Steps } from "./Records";
 import { TimelinePanel } from "./TimelinePanel";
-import { isHeld, promiseDone, promiseOutcome, stateWords } from "./words";
+import { promiseDone, promiseOutcome, stateWords } from "./words";
 import "../board/board.css";
 import "./case.css";
 
@@ -28,7 +28,7 @@ export default function CasePage() {
   const detail = found.data;
   const here = herePlace(session);
   const places = detail ? zones(detail, timeline.data, here) : undefined;
-  const held = isHeld(timeline.data);
+  const held = detail?.hold_reason != null;
   return (
     <Page
       title={detail ? `Case ${detail.orders[0]?.accession ?? detail.id.slice(-8)}` : "Case"}
@@ -38,7 +38,7 @@ export default function CasePage() {
       chip={
         detail && (
           <>
-            <Chip tone={detail.state === "no_reader" || held ? "amber" : "outline"}>{held ? "On hold" : stateWords(detail.state)}</Chip>
+            <Chip tone={detail.state === "no_reader" || held ? "amber" : "outline"} title={detail.hold_reason ?? undefined}>{held ? "On hold" : stateWords(detail.state)}</Chip>
             {detail.is_provisional && <Chip tone="amber">provisional</Chip>}
             <Actions detail={detail} held={held} />
           </>

@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
 import type { CaseDetail, Timeline } from "../../api/types";
 import { summary } from "./Readers";
-import { isHeld, marksOf, promiseOutcome, sinceBefore } from "./words";
+import { marksOf, promiseOutcome, sinceBefore } from "./words";
 
-const step = (action: string, at: string, outcome = "ok"): Timeline["steps"][number] => ({ action, at, text: action, actor: null, interval_seconds: null, outcome });
+const step = (action: string, at: string, outcome = "done"): Timeline["steps"][number] => ({ action, at, text: action, actor: null, interval_seconds: null, outcome });
 
 describe("marks under the bar", () => {
   it("join what happened in one moment and leave out refusals and the rest", () => {
@@ -13,13 +13,6 @@ describe("marks under the bar", () => {
       { at: "2026-01-01T00:10:00Z", label: "Ready, assigned" },
     ]);
   });
-});
-
-it("is held until it is resumed", () => {
-  const timeline = (...actions: string[]) => ({ steps: actions.map((action) => step(action, "2026-01-01T00:00:00Z")) }) as Timeline;
-  expect(isHeld(timeline("case.held"))).toBe(true);
-  expect(isHeld(timeline("case.held", "case.resumed"))).toBe(false);
-  expect(isHeld(undefined)).toBe(false);
 });
 
 describe("the promise", () => {

@@ -19,7 +19,7 @@ export function stateWords(state: CaseState): string {
   return STATES[state] ?? state;
 }
 
-const TONES: Record<string, IntervalTone> = { arriving: "arriving", waiting: "waiting", reading: "reading" };
+const TONES: Record<string, IntervalTone> = { arriving: "arriving", images: "arriving", waiting: "waiting", reading: "reading" };
 
 export function toneOfInterval(kind: string): IntervalTone {
   return TONES[kind] ?? "quiet";
@@ -51,7 +51,7 @@ export function marksOf(steps: Timeline["steps"], closeness: number): { at: stri
   const found: { at: string; label: string }[] = [];
   for (const step of steps) {
     const label = MARKS[step.action];
-    if (!label || step.outcome === "refused") continue;
+    if (!label || step.outcome !== "done") continue;
     const last = found[found.length - 1];
     if (last && last.label === label) continue;
     if (last && ms(step.at) - ms(last.at) < closeness) last.label = `${last.label}, ${label.toLowerCase()}`;
@@ -73,12 +73,6 @@ export function promiseOutcome(detail: CaseDetail): { kept: boolean; text: strin
   const kept = ms(done) <= ms(detail.due_at);
   const used = exact(Math.max(0, ms(done) - ms(detail.clock_started_at)));
   return { kept, text: kept ? `Kept, in ${used}` : `Broken by ${exact(ms(done) - ms(detail.due_at))}` };
-}
-
-/** Held now: the last of held and resumed says. */
-export function isHeld(timeline: Timeline | undefined): boolean {
-  const last = timeline?.steps.findLast((step) => step.action === "case.held" || step.action === "case.resumed");
-  return last?.action === "case.held";
 }
 
 /** "1 read, 1 report, 2 deliveries" */
