@@ -36,7 +36,8 @@ def ready(request: Request) -> JSONResponse:
         context.objects.put("health/ready", b"ready")
     except Exception as error:  # noqa: BLE001 (any store's any fault means: not ready)
         wrong["objects"] = f"can't be written ({type(error).__name__})"
-    return JSONResponse({"status": "not ready" if wrong else "ready", **wrong}, status_code=503 if wrong else 200)
+    status = {"status": "not ready" if wrong else "ready", "demonstration": context.settings.demonstration}
+    return JSONResponse({**status, **wrong}, status_code=503 if wrong else 200)
 
 
 @router.get("/metrics", response_class=PlainTextResponse)
