@@ -78,7 +78,11 @@ HOUR = timedelta(hours=1)
     [
         ((), "fail", "Not licensed in Norway"),
         ((replace(LICENCE, jurisdiction="SE"),), "fail", "Not licensed in Norway"),
-        ((replace(LICENCE, valid_until=datetime(2026, 9, 30, 22, tzinfo=UTC)),), "fail", "Norway licence ended 30 Sep 2026"),
+        (
+            (replace(LICENCE, valid_until=datetime(2026, 9, 30, 22, tzinfo=UTC)),),
+            "fail",
+            "Norway licence ended 30 Sep 2026",
+        ),
         ((replace(LICENCE, valid_from=NOW + 24 * HOUR),), "fail", "Norway licence begins 26 Nov 2026"),
         ((replace(LICENCE, status="suspended"),), "fail", "Norway licence is suspended"),
         ((replace(LICENCE, status="suspended"), LICENCE), "fail", "Norway licence is suspended"),
@@ -87,7 +91,11 @@ HOUR = timedelta(hours=1)
         ((replace(LICENCE, valid_until=NOW + HOUR),), "pass", "Licence Norway, full to 25 Nov 2026"),
         ((replace(LICENCE, valid_until=None),), "pass", "Licence Norway, full, no end"),
         # renewed from the moment that the old one ends
-        ((replace(LICENCE, valid_until=DUE), replace(LICENCE, valid_from=DUE)), "pass", "Licence Norway, full to 1 Jan 2028"),
+        (
+            (replace(LICENCE, valid_until=DUE), replace(LICENCE, valid_from=DUE)),
+            "pass",
+            "Licence Norway, full to 1 Jan 2028",
+        ),
         (
             (replace(LICENCE, valid_until=DUE), replace(LICENCE, valid_from=DUE, is_verified=False)),
             "unknown",
@@ -143,7 +151,11 @@ def test_licence_rules_of_jurisdictions(code: str, licensed_in: tuple[str, ...],
         ((replace(PRIVILEGE, subspecialties=("emergency",)),), "pass", "Privilege at Norfjord"),
         ((replace(PRIVILEGE, status="suspended"),), "fail", "Privilege at Norfjord is suspended"),
         ((replace(PRIVILEGE, valid_until=NOW),), "fail", "Privilege at Norfjord ended 25 Nov 2026"),
-        ((replace(PRIVILEGE, valid_until=DUE),), "fail", "Privilege at Norfjord ends 25 Nov 2026 03:11, before the deadline"),
+        (
+            (replace(PRIVILEGE, valid_until=DUE),),
+            "fail",
+            "Privilege at Norfjord ends 25 Nov 2026 03:11, before the deadline",
+        ),
         ((replace(PRIVILEGE, valid_from=NOW + HOUR),), "fail", "Privilege at Norfjord begins 25 Nov 2026"),
     ],
 )
@@ -216,7 +228,9 @@ def test_an_unknown_place_blocks() -> None:
 
 def test_shift_words_and_the_deadline() -> None:
     zurich = (PlaceFacts(ID, "Zurich", "CH", "Europe/Zurich", True),)
-    later = replace(SHIFT, starts_at=datetime(2026, 11, 25, 5, tzinfo=UTC), ends_at=datetime(2026, 11, 25, 15, tzinfo=UTC))
+    later = replace(
+        SHIFT, starts_at=datetime(2026, 11, 25, 5, tzinfo=UTC), ends_at=datetime(2026, 11, 25, 15, tzinfo=UTC)
+    )
     off = replace(IMOGEN, reader=replace(READS, places=zurich), shifts=(later,))
     assert judged("shift", candidate=off).text == "Off shift. Comes on 06:00 in Zurich, after the deadline"
     soon = replace(off, shifts=(replace(later, starts_at=NOW + timedelta(minutes=5)),))
@@ -225,7 +239,10 @@ def test_shift_words_and_the_deadline() -> None:
 
 
 def test_a_shift_for_another_group_does_not_count() -> None:
-    assert judged("shift", candidate=replace(IMOGEN, shifts=(replace(SHIFT, organization_id=OTHER_GROUP),))).outcome == "fail"
+    assert (
+        judged("shift", candidate=replace(IMOGEN, shifts=(replace(SHIFT, organization_id=OTHER_GROUP),))).outcome
+        == "fail"
+    )
 
 
 @pytest.mark.parametrize(
@@ -283,7 +300,9 @@ def test_capacity_says_that_it_counts_over_both_groups() -> None:
     locum = replace(
         READS, engagements=(*READS.engagements, EngagementFacts(ID, OTHER_GROUP, "Borealis", True, (), LONG_AGO, None))
     )
-    assert judged("capacity", candidate=replace(IMOGEN, reader=locum, open=10)).text == "Full: 10 of 10 over both groups"
+    assert (
+        judged("capacity", candidate=replace(IMOGEN, reader=locum, open=10)).text == "Full: 10 of 10 over both groups"
+    )
 
 
 @pytest.mark.parametrize(
@@ -330,7 +349,10 @@ def test_a_locum_is_judged_under_the_agreement_that_fits() -> None:
     second = Offer(UUID(int=21), OTHER_GROUP, "Borealis", 1, "final", ("AU",), None)
     locum = replace(
         READS,
-        engagements=(*READS.engagements, EngagementFacts(UUID(int=31), OTHER_GROUP, "Borealis", True, (), LONG_AGO, None)),
+        engagements=(
+            *READS.engagements,
+            EngagementFacts(UUID(int=31), OTHER_GROUP, "Borealis", True, (), LONG_AGO, None),
+        ),
     )
     on = Candidate(locum, (replace(SHIFT, organization_id=OTHER_GROUP),), open=1)
     verdict = eligibility(replace(CASE, offers=(OFFER, second)), on, NOW)
@@ -370,7 +392,13 @@ def test_no_checks_at_all_is_not_eligible() -> None:
 
 
 def test_every_reader_gets_a_written_reason() -> None:
-    verdicts = [_verdict(1, 2), _verdict(2, 2, 3), _verdict(3, 5), _verdict(4, 0, 0, "fail", "Off shift"), _verdict(5, 1)]
+    verdicts = [
+        _verdict(1, 2),
+        _verdict(2, 2, 3),
+        _verdict(3, 5),
+        _verdict(4, 0, 0, "fail", "Off shift"),
+        _verdict(5, 1),
+    ]
     told = {v.reader_id.int: v.why for v in explained(verdicts, UUID(int=1), excluded={UUID(int=5)})}
     assert told == {
         1: "Assigned. Least loaded of 4 eligible, 2 of 10",

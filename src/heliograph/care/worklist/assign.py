@@ -5,7 +5,8 @@ Each decision is kept with every reader's verdict and written reason: it can be 
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
@@ -81,26 +82,22 @@ def assign_automatically(work: Work, case: Case, read: Read) -> Assigned:
     """
     if read.state != "ready" or is_on_hold(work.session, case.id):
         return Assigned(None, "Not waiting for a reader", ())
-    platform = system("dispatch", case.organization_id)
-    with acting_as(work.session, platform):
-        by_platform = replace(work, actor=platform)
-        verdicts = verdicts_for(by_platform, case, read, lock=True)
-        return _settle(by_platform, case, read, verdicts, excluded=_handed_back_by(by_platform, read))
+    with _as_platform(work, case):
+        return _settle(
+            work, case, read, verdicts_for(work, case, read, lock=True), excluded=_handed_back_by(work, read)
+        )
 
 
 def assign_to_first(work: Work, case: Case, read: Read, reader_id: UUID) -> bool:
     """Gives a ready read (an addendum) to who read the case first, if the rules still let them. False: they don't."""
     if read.state != "ready" or is_on_hold(work.session, case.id):
         return False
-    platform = system("dispatch", case.organization_id)
-    with acting_as(work.session, platform):
-        by_platform = replace(work, actor=platform)
-        verdicts = verdicts_for(by_platform, case, read, lock=True)
+    with _as_platform(work, case):
+        verdicts = verdicts_for(work, case, read, lock=True)
         first = next((v for v in verdicts if v.reader_id == reader_id and v.eligible), None)
-        if first is None:
-            return False
-        _give(by_platform, case, read, first, verdicts)
-    return True
+        if first is not None:
+            _give(work, case, read, first, verdicts)
+    return first is not None
 
 
 def hand_back(work: Work, read_id: UUID, reason: str) -> Assigned:
@@ -248,6 +245,18 @@ def _nobody(work: Work, case: Case, read: Read, told: list[Verdict]) -> Assigned
     return Assigned(None, words, tuple(told))
 
 
+@contextmanager
+def _as_platform(work: Work, case: Case) -> Iterator[None]:
+    """Inside the block the platform acts for the case's owner, in whosever transaction it is."""
+    before, platform = work.actor, system("dispatch", case.organization_id)
+    with acting_as(work.session, platform):
+        work.actor = platform
+        try:
+            yield
+        finally:
+            work.actor = before
+
+
 def _handed_back_by(work: Work, read: Read) -> set[UUID]:
     rows = work.session.scalars(
         select(Assignment.reader_id).where(Assignment.read_id == read.id, Assignment.occasion == "handed_back")
@@ -259,7 +268,7 @@ def offer_to_group(work: Work, case: Case) -> None:
     """Lets the case's group see the patient, for this case."""
     if case.group_organization_id is None or case.patient_id is None:
         return
-    with acting_as(work.session, system("dispatch", case.organization_id)):
+    with _as_platform(work, case):
         grants.give(
             work,
             case.organization_id,

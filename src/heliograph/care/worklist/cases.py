@@ -6,6 +6,7 @@ Whoever changes a case takes its row lock first. Ready and assigned happen in on
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import func, select
@@ -155,11 +156,19 @@ def reads_of(work: Work, case_id: UUID) -> list[Read]:
     )
 
 
-def start_clock(work: Work, case: Case, images: Sequence[StudyFacts], reason: str) -> None:
-    """Sets the clock from events, and the deadline from the promise; recorded with what it was before, never silently."""
+def start_clock(
+    work: Work, case: Case, images: Sequence[StudyFacts], reason: str, *, promise_again: bool = False
+) -> None:
+    """Sets the clock from events, and the deadline from the promise; recorded with what it was before, never silently.
+
+    What was promised once stays promised, also when another group reads; `promise_again` when the priority changed.
+    """
     started = starts_at((s.last_received_at for s in images), orders_of_case(work.session, case.id).values())
-    held = agreement(work.session, case.agreement_id) if case.agreement_id else None
-    due_at = due(started, held.promises if held else {}, case.priority)
+    if started and case.clock_started_at and case.due_at and not promise_again:
+        due_at: datetime | None = started + (case.due_at - case.clock_started_at)
+    else:
+        held = agreement(work.session, case.agreement_id) if case.agreement_id else None
+        due_at = due(started, held.promises if held else {}, case.priority)
     if (started, due_at) == (case.clock_started_at, case.due_at):
         return
     before = {"from": case.clock_started_at, "due": case.due_at}
@@ -253,7 +262,7 @@ def _take_order(work: Work, case: Case, order: OrderFacts, procedures: Sequence[
     record_case(work, "case.matched", case, order_id=order.id, priority=order.priority)
     offer_to_group(work, case)
     if case.clock_started_at is not None:
-        start_clock(work, case, studies_of_case(work, case.id), "matched to its order")
+        start_clock(work, case, studies_of_case(work, case.id), "matched to its order", promise_again=True)
 
 
 def _add_procedures(work: Work, case: Case, procedures: Sequence[ProcedureFacts]) -> None:

@@ -57,7 +57,9 @@ def change_priority(work: Work, case: Case, priority: str) -> None:
     work.session.flush()
     record_case(work, "case.priority_changed", case, before=before, now=priority)
     if case.clock_started_at is not None:
-        start_clock(work, case, studies_of_case(work, case.id), f"priority {before} became {priority}")
+        start_clock(
+            work, case, studies_of_case(work, case.id), f"priority {before} became {priority}", promise_again=True
+        )
 
 
 def order_changed(work: Work, order_id: UUID) -> None:
