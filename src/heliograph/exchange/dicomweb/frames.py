@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import UUID
 
 from heliograph.kit.actor import Actor
-from heliograph.kit.codecs.dicom import FrameTable, inflate, read_frame
+from heliograph.kit.codecs.dicom import FrameMissing, FrameTable, inflate, read_frame
 from heliograph.kit.errors import NotFound
 from heliograph.kit.objects import Objects
 from heliograph.kit.work import WorkFactory
@@ -19,8 +19,8 @@ _MOST_REMEMBERED = 50_000
 _PIECE = 1 << 20
 
 
-class NoPixels(NotFound):
-    """The object has no such frame."""
+class NoSuchFrame(NotFound):
+    """The object has no such frame, or its bytes are missing."""
 
 
 class Places:
@@ -59,25 +59,28 @@ def frames_of(objects: Objects, place: InstancePlace, numbers: list[int]) -> lis
     """The bytes of frames, numbered from 1, as stored.
 
     Raises:
-        NoPixels: the object has no frames.
-        FrameMissing: it has not this one.
+        NoSuchFrame
     """
     if place.frame_table is None:
-        raise NoPixels
+        raise NoSuchFrame
     table = FrameTable.from_bytes(place.frame_table)
-    if table.deflated:
-        return _inflated_frames(objects, place, table, numbers)
+    read = _inflated(objects, place) if table.deflated else _ranges(objects, place)
+    try:
+        return [read_frame(table, number, read) for number in numbers]
+    except FrameMissing as error:
+        raise NoSuchFrame(error.detail) from error
 
+
+def _ranges(objects: Objects, place: InstancePlace) -> Callable[[int, int], bytes]:
     def read(offset: int, length: int) -> bytes:
         return objects.get_range(place.object_key, place.object_offset + offset, length) if length else b""
 
-    return [read_frame(table, number, read) for number in numbers]
+    return read
 
 
-def _inflated_frames(objects: Objects, place: InstancePlace, table: FrameTable, numbers: list[int]) -> list[bytes]:
-    whole = whole_object(objects, place)
-    body = inflate(memoryview(whole)[place.dataset_offset :])
-    return [read_frame(table, number, lambda at, length: body[at : at + length]) for number in numbers]
+def _inflated(objects: Objects, place: InstancePlace) -> Callable[[int, int], bytes]:
+    body = inflate(memoryview(whole_object(objects, place))[place.dataset_offset :])
+    return lambda offset, length: body[offset : offset + length]
 
 
 def whole_object(objects: Objects, place: InstancePlace) -> bytes:

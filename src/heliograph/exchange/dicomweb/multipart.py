@@ -111,8 +111,8 @@ class PartReader:
             self._state = self._epilogue
             return True
         line = self._buffer.find(b"\r\n", after)
-        rest = bytes(self._buffer[after:line] if line >= 0 else self._buffer[after:])
-        if rest.strip(b" \t") and rest not in (b"-", b"\r", b""):
+        rest = bytes(self._buffer[after:line] if line >= 0 else self._buffer[after:].removesuffix(b"\r"))
+        if rest.strip(b" \t") and not (line < 0 and rest == b"-"):
             self._give(1, sink)
             return True
         if line < 0:

@@ -92,8 +92,8 @@ def decode(dataset: Dataset, frame: bytes, transfer_syntax_uid: str) -> Pixels:
         return _native(dataset, frame, transfer_syntax_uid, (rows, columns, samples, allocated))
     if transfer_syntax_uid == _RLE:
         kind = np.dtype(f"<u{allocated // 8}")
-        planes = imagecodecs.dicomrle_decode(frame, kind)
-        pixels = np.asarray(planes).reshape(samples, rows, columns).transpose(1, 2, 0)
+        planes = np.frombuffer(imagecodecs.dicomrle_decode(frame, kind), kind)
+        pixels = planes.reshape(samples, rows, columns).transpose(1, 2, 0)
     elif transfer_syntax_uid in _JPEG | _LOSSLESS:
         pixels = _jpeg(frame, transfer_syntax_uid)
     elif transfer_syntax_uid in _JPEG_LS:
@@ -120,7 +120,8 @@ def _native(dataset: Dataset, frame: bytes, syntax: str, shape: tuple[int, int, 
         bits = np.unpackbits(np.frombuffer(frame, np.uint8), bitorder="little")
         return bits[: rows * columns].reshape(rows, columns)
     if dataset.get("PhotometricInterpretation") == "YBR_FULL_422":
-        raise NotRenderable
+        pairs = np.frombuffer(frame, np.uint8, rows * columns * 2).reshape(-1, 4)  # Y Y Cb Cr (PS3.3 C.7.6.3.1.2)
+        return pairs[:, [0, 2, 3, 1, 2, 3]].reshape(rows, columns, 3)
     kind = np.dtype(f"<u{allocated // 8}")
     little = swapped(frame, syntax, allocated) if syntax == EXPLICIT_BIG else frame
     pixels = np.frombuffer(little, kind, rows * columns * samples)
@@ -155,7 +156,8 @@ def _grey(dataset: Dataset, pixels: Pixels, window: tuple[float, float] | None) 
         if "WindowCenter" in view and "VOILUTSequence" not in view:
             low, high = _output_range(view)
     elif window is not None:
-        low, high = window[0] - window[1] / 2, window[0] + window[1] / 2
+        low = window[0] - 0.5 - (window[1] - 1) / 2  # PS3.3 C.11.2.1.2.1
+        high = low + window[1] - 1
     else:
         low, high = (float(v) for v in np.percentile(values, (0.5, 99.5)))
     scaled = np.clip((values.astype(np.float32) - low) / max(high - low, 1e-6), 0, 1) * 255
@@ -204,8 +206,8 @@ def _colour(dataset: Dataset, pixels: Pixels) -> Pixels:
     native = str(getattr(dataset, "file_meta", Dataset()).get("TransferSyntaxUID", EXPLICIT_LITTLE)) in NATIVE
     rle = str(getattr(dataset, "file_meta", Dataset()).get("TransferSyntaxUID", "")) == _RLE
     shown = _eight_bits(pixels[..., :3])
-    if photometric == "YBR_FULL" and (native or rle):
-        return convert_color_space(shown, photometric, "RGB")
+    if photometric in {"YBR_FULL", "YBR_FULL_422"} and (native or rle):
+        return convert_color_space(shown, "YBR_FULL", "RGB")
     return shown
 
 

@@ -92,7 +92,7 @@ def picture(
     """A frame rendered as `media`, image/jpeg or image/png.
 
     Raises:
-        NotRenderable, NoPixels, FrameMissing
+        NotRenderable, NoSuchFrame
     """
     (frame,) = frames_of(objects, place, [number])
     dataset = header_of(source_of(objects, place))

@@ -11,7 +11,7 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, func, literal, select
+from sqlalchemy import ARRAY, ColumnElement, Select, Text, cast, func, literal, select
 
 from heliograph.kit.db.session import ActorSession
 from heliograph.records.archive.model import Instance, Series, Study
@@ -85,7 +85,7 @@ def find_studies(
     if wanted.study_instance_uids:
         query = query.where(Study.study_instance_uid.in_(wanted.study_instance_uids))
     if wanted.modalities:
-        query = query.where(Study.modalities.overlap(list(wanted.modalities)))
+        query = query.where(Study.modalities.op("&&")(cast(list(wanted.modalities), ARRAY(Text))))
     if wanted.study_date_from:
         query = query.where(Study.study_date >= wanted.study_date_from)
     if wanted.study_date_until:
