@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 
@@ -10,11 +9,12 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from heliograph.kit.actor import machine, system
+from heliograph.kit.log import log
 from heliograph.kit.net.dicom import Acceptance, Caller, Refusal
 from heliograph.kit.work import WorkFactory
 from heliograph.records.sites.queries import KnownCaller, caller_for
 
-log = logging.getLogger(__name__)
+_log = log(__name__)
 
 BELIEVED_SECONDS = 3.0
 RECORD_EVERY_SECONDS = 60.0
@@ -50,7 +50,7 @@ class Callers:
         except _AWAY:
             if believed is None:
                 raise
-            log.warning("the database does not answer; a caller is believed as it was last known")
+            _log.warning("the database does not answer; a caller is believed as it was last known")
             return Acceptance(caller, believed[1])
         with self._lock:
             if known is None:
@@ -62,9 +62,12 @@ class Callers:
     def record_refusal(self, caller: Caller, refusal: Refusal) -> None:
         """Puts a rejected call on record, at most once a minute for the same caller: it may try for ever."""
         key = (caller.called_ae_title, caller.calling_ae_title, caller.address)
-        log.warning(
+        _log.warning(
             "a DICOM caller was rejected",
-            extra={"called": key[0], "calling": key[1], "address": key[2], "refusal": refusal.name},
+            called=key[0],
+            calling=key[1],
+            address=key[2],
+            refusal=refusal.name,
         )
         now = time.monotonic()
         with self._lock:
@@ -82,4 +85,4 @@ class Callers:
                     detail={"called_ae": key[0], "calling_ae": key[1], "address": key[2]},
                 )
         except _AWAY:
-            log.warning("a rejected caller could not be recorded: the database does not answer")
+            _log.warning("a rejected caller could not be recorded: the database does not answer")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from typing import Final, Protocol, cast
 
 from heliograph.exchange.dimse.callers import Callers
 from heliograph.kit.codecs.dicom import DicomError, part10_header
+from heliograph.kit.log import log
 from heliograph.kit.net.dicom import Acceptance, Answer, Closed, StorageListener, StoreRequest
 from heliograph.kit.settings import Settings
 from heliograph.kit.work import WorkFactory
@@ -18,7 +18,7 @@ from heliograph.records.archive import spool
 from heliograph.records.archive.errors import OutOfSpace
 from heliograph.records.sites.queries import KnownCaller
 
-log = logging.getLogger(__name__)
+_log = log(__name__)
 
 SUCCESS: Final = Answer(0x0000)
 # PS3.4 Table B.2-1: A7xx out of resources, A9xx data set does not match SOP class, Cxxx cannot understand, B000/B006/B007
@@ -63,12 +63,12 @@ def storing(settings: Settings) -> Callable[[Acceptance, StoreRequest], Answer]:
                 request.write_to(entry.descriptor, header)
                 entry.commit()
         except (OutOfSpace, DicomError) as error:
-            log.error("an object was not taken", extra={"why": error.code, "caller_id": str(known.id)})
+            _log.error("an object was not taken", why=error.code, caller_id=str(known.id))
             return next(answer for kind, answer in ANSWERS.items() if isinstance(error, kind))
         except OSError as error:
             if error.errno not in _FULL:
                 raise
-            log.error("an object was not taken: the disk is full", extra={"caller_id": str(known.id)})
+            _log.error("an object was not taken: the disk is full", caller_id=str(known.id))
             return ANSWERS[OutOfSpace]
         return SUCCESS
 
@@ -92,7 +92,7 @@ def listening(part: Part) -> Iterator[StorageListener]:
         overflow_folder=overflow,
     )
     with listener:
-        log.info("the DICOM listener is ready", extra={"port": listener.port})
+        _log.info("the DICOM listener is ready", port=listener.port)
         yield listener
 
 
@@ -104,14 +104,12 @@ def run(part: Part, stop: threading.Event) -> None:
 
 def _closed(acceptance: Acceptance, closed: Closed) -> None:
     known = cast(KnownCaller, acceptance.source)
-    log.info(
+    _log.info(
         "an association ended",
-        extra={
-            "caller_id": str(known.id),
-            "how": closed.how,
-            "stored": closed.stored,
-            "failed": closed.failed,
-            "bytes": closed.size,
-            "seconds": round(closed.seconds, 3),
-        },
+        caller_id=str(known.id),
+        how=closed.how,
+        stored=closed.stored,
+        failed=closed.failed,
+        bytes=closed.size,
+        seconds=round(closed.seconds, 3),
     )

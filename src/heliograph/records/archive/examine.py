@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -20,9 +19,10 @@ from heliograph.kit.codecs.dicom import (
     read_header,
 )
 from heliograph.kit.errors import HeliographError
+from heliograph.kit.log import log
 from heliograph.records.archive.spool import SpooledObject
 
-log = logging.getLogger(__name__)
+_log = log(__name__)
 
 DIFFERENT_CONTENT = "different_content"
 BAD_IDENTITY = "bad_identity"
@@ -78,9 +78,9 @@ def examine(file: SpooledObject) -> Examined:
         return Examined(file, None, _digest(file), UNREADABLE, error.detail)
     except FileNotFoundError:
         raise
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - see below
         # Whatever a file does to the parsers, it must not keep others from being filed.
-        log.exception("an object made the parser fail", extra={"spool_id": str(file.id)})
+        _log.exception("an object made the parser fail", spool_id=str(file.id))
         detail = error.detail if isinstance(error, HeliographError) else type(error).__name__
         return Examined(file, None, _digest(file), UNREADABLE, f"the object could not be read ({detail})")
     return Examined(file, facts, facts.sha256)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import logging
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -16,6 +15,7 @@ from sqlalchemy.exc import DataError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from heliograph.kit.actor import system
+from heliograph.kit.log import log
 from heliograph.kit.objects import Objects
 from heliograph.kit.settings import Settings
 from heliograph.kit.work import WorkFactory
@@ -23,7 +23,7 @@ from heliograph.records.archive.examine import UNREADABLE, Examined, examine
 from heliograph.records.archive.index import Indexed, index_examined
 from heliograph.records.archive.spool import SpooledObject, drop_unfinished, forget, waiting
 
-log = logging.getLogger(__name__)
+_log = log(__name__)
 
 BATCH = 200
 GATHER_SECONDS = 0.15
@@ -53,10 +53,10 @@ def _run(works: WorkFactory, objects: Objects, spool_dir: Path, stop: threading.
             pause = 0.0 if empty_once(works, objects, spool_dir, later, stop) else POLL_SECONDS
         except DatabaseAway as error:
             pause = min(pause * 2 or 0.2, 5.0)
-            log.warning("the database does not answer; images stay in the spool", extra={"why": str(error)})
+            _log.warning("the database does not answer; images stay in the spool", why=str(error))
         except OSError as error:
             pause = min(pause * 2 or 0.2, 5.0)
-            log.error("the spool or the object store does not answer", extra={"why": type(error).__name__})
+            _log.error("the spool or the object store does not answer", why=type(error).__name__)
 
 
 def empty_once(
@@ -101,7 +101,7 @@ def _file(
         try:
             examined.append(examine(file))
         except FileNotFoundError:
-            log.warning("a spool file went away", extra={"spool_id": str(file.id)})
+            _log.warning("a spool file went away", spool_id=str(file.id))
     return _commit(works, objects, examined, later) if examined else 0
 
 
@@ -135,9 +135,10 @@ def _set_aside(
     later: dict[UUID, tuple[float, float]],
 ) -> int:
     """A file that fails alone: held if the database refuses its values, else tried again, ever more seldom."""
-    log.error(
+    _log.error(
         "an object could not be filed",
-        extra={"spool_id": str(entry.file.id), "why": type(error).__name__},
+        spool_id=str(entry.file.id),
+        why=type(error).__name__,
         exc_info=None if isinstance(error, DataError) else error,
     )
     if isinstance(error, DataError) and entry.facts is not None:
