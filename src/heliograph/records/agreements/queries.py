@@ -55,7 +55,7 @@ _HOLDING = text(
         where n.organization_id = a.organization_id and n.group_organization_id = a.group_organization_id
           and n.version > a.version and n.valid_from <= :at
     )
-    order by a.created_at, a.id"""
+    order by a.created_at, a.id"""  # noqa: S608 - constants
 )
 _ONE = text(_SELECT + "where a.id = :id")
 _ALL = text(
