@@ -21,7 +21,7 @@ from tests.cast import PASSWORD, Cast
 from tests.records.archive.files import ct, drop, index
 from tests.records.sites.web import USERNAMES
 
-STUDY, SERIES = "2.999.41", "2.999.41.1"
+STUDY, SERIES = "2.25.41", "2.25.41.1"
 GOOD = {
     "sections": {
         "indication": "Fall",

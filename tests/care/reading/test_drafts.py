@@ -54,7 +54,7 @@ def test_it_works(context: Context, cast: Cast) -> None:
     assert opened.draft.content["sections"]["technique"] == "CT head, 25 November 2026."
     assert opened.draft.content["sections"]["comparison"] == "None available."
     assert opened.draft.content["fields"] == {}
-    assert (opened.organization_slug, opened.study_instance_uids, opened.prior_uids) == ("norfjord", ["2.999.41"], [])
+    assert (opened.organization_slug, opened.study_instance_uids, opened.prior_uids) == ("norfjord", ["2.25.41"], [])
     assert save(context, imogen, made.read_id, 1).revision == 2
     assert save(context, imogen, made.read_id, 2, {"sections": {"findings": "a\r\nb\x00"}}).revision == 3
     assert open_(context, imogen, made.read_id).draft.content == {"sections": {"findings": "a\nb "}, "fields": {}}

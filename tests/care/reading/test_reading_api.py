@@ -36,7 +36,7 @@ def test_it_works(context: Context, cast: Cast) -> None:
         True,
     )
     assert space["report"]["template"]["id"] == "ct_head"
-    assert space["viewer"] == {"organization_slug": "norfjord", "study_instance_uids": ["2.999.41"], "prior_uids": []}
+    assert space["viewer"] == {"organization_slug": "norfjord", "study_instance_uids": ["2.25.41"], "prior_uids": []}
     assert space["lock"]["holder"] == "Dr Imogen Tarrant"
     url = f"/api/reads/{made.read_id}"
     stops = {c["field"] for c in imogen.get(f"{url}/checks").json() if c["level"] == "stop"}
