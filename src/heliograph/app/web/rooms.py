@@ -6,6 +6,7 @@ from fastapi import APIRouter
 
 from heliograph.care.delivery import api as delivery
 from heliograph.care.orders import api as orders
+from heliograph.care.orders import waiting_api as waiting
 from heliograph.care.reading import api as reading
 from heliograph.care.rota import api as rota
 from heliograph.care.worklist import api as worklist
@@ -17,6 +18,6 @@ from heliograph.records.people import api as people
 from heliograph.records.sites import api as sites
 
 ROUTERS: tuple[APIRouter, ...] = (
-    access.router, organizations.router, sites.router, people.router, agreements.router, orders.router, rota.router, worklist.router,
+    access.router, organizations.router, sites.router, people.router, agreements.router, orders.router, waiting.router, rota.router, worklist.router,
     reading.router, delivery.router, dicomweb.router,
 )  # fmt: skip

@@ -56,6 +56,22 @@ def match_waiting(work: Work, order: Order) -> list[UUID]:
     return [s for s in waiting if match_study(work, s).state == "matched"]
 
 
+def release_held(work: Work, study_id: UUID, reason: str) -> None:
+    """A person has looked at a held study (images of two patients, say) and lets it wait for its order. The reason is kept.
+
+    Raises: NotFound (also when it isn't held), NotAllowed, ReasonNeeded.
+    """
+    study = study_now(work.session, study_id)
+    if study is None or study.match_state != "held":
+        raise NotFound
+    must_coordinate(work, study.organization_id, study.facility_id, study_id=study.id)
+    if not reason.strip():
+        raise ReasonNeeded
+    work.record("study.released", organization_id=study.organization_id, study_id=study.id, reason=reason.strip())
+    set_match(work, study.id, "unmatched", "Released by a person; waits for its order.")
+    match_study(work, study.id)
+
+
 def match_by_hand(
     work: Work, study_id: UUID, order_id: UUID, reason: str, *, confirm_other_patient: bool = False
 ) -> None:

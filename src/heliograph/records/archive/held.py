@@ -77,7 +77,19 @@ def held_objects(session: ActorSession, limit: int = 200) -> list[HeldFacts]:
     rows = session.scalars(
         select(HeldObject).where(HeldObject.resolved_at.is_(None)).order_by(HeldObject.received_at.desc()).limit(limit)
     )
-    return [HeldFacts(**{name: getattr(row, name) for name in HeldFacts.__dataclass_fields__}) for row in rows]
+    return [_facts(row) for row in rows]
+
+
+def held_object(session: ActorSession, held_id: UUID) -> HeldFacts | None:
+    """One held object that waits, or None."""
+    row = session.get(HeldObject, held_id)
+    if row is None or row.resolved_at is not None:
+        return None
+    return _facts(row)
+
+
+def _facts(row: HeldObject) -> HeldFacts:
+    return HeldFacts(**{name: getattr(row, name) for name in HeldFacts.__dataclass_fields__})
 
 
 def dismiss_held(work: Work, held_id: UUID, reason: str) -> None:
