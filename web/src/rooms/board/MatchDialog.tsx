@@ -3,21 +3,31 @@ import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { useNavigate } from "react-router";
 import { api, ApiError, queryClient, url } from "../../api/client";
-import type { MatchCandidate } from "../../api/types";
-import { Button, Chip, ConfirmDialog, ErrorState, near, patientName, plainDate, PriorityMark, SkeletonRows, toast, UsualReasons, useNow } from "../../kit";
-import type { Unmatched } from "./words";
+import type { MatchCandidate, StudyBrief } from "../../api/types";
+import { Button, Chip, ConfirmDialog, ErrorState, near, patientName, type Place, plainDate, PriorityMark, SkeletonRows, toast, UsualReasons, useNow } from "../../kit";
+
+export interface MatchProps {
+  studyId: string;
+  site: Place;
+  /** Why it found none by itself. */
+  why: string | null;
+  /** What the images say of themselves, where it is known here. */
+  study?: StudyBrief;
+  mayReadNow?: boolean;
+  onClose: () => void;
+}
 
 /** An order for a study that found none by itself: what agrees and what differs, side by side. A person decides, with a reason. */
-export function MatchDialog({ study: one, zone, onClose }: { study: Unmatched; zone: string; onClose: () => void }) {
+export function MatchDialog({ studyId, site, why, study, mayReadNow, onClose }: MatchProps) {
   const now = useNow();
-  const { study, facility } = one;
+  const zone = site.zone;
   const [chosen, setChosen] = useState<string | null>(null);
   const [reason, setReason] = useState("");
   // The server asks once more where the images carry another known patient's identity.
   const [otherPatient, setOtherPatient] = useState<"no" | "asked" | "confirmed">("no");
   const found = useQuery({
-    queryKey: ["candidates", study.id],
-    queryFn: ({ signal }) => api.get<MatchCandidate[]>(url`/api/studies/${study.id}/candidates`, signal),
+    queryKey: ["candidates", studyId],
+    queryFn: ({ signal }) => api.get<MatchCandidate[]>(url`/api/studies/${studyId}/candidates`, signal),
     staleTime: 0,
   });
   const [busy, setBusy] = useState(false);
@@ -26,7 +36,7 @@ export function MatchDialog({ study: one, zone, onClose }: { study: Unmatched; z
   const picked = candidates.find((candidate) => candidate.order.id === chosen);
   const match = async () => {
     try {
-      await api.post(url`/api/studies/${study.id}/match`, { order_id: chosen, reason: reason.trim(), confirm_other_patient: otherPatient === "confirmed" });
+      await api.post(url`/api/studies/${studyId}/match`, { order_id: chosen, reason: reason.trim(), confirm_other_patient: otherPatient === "confirmed" });
     } catch (error) {
       if (error instanceof ApiError && error.code === "other-patient") setOtherPatient("asked");
       throw error;
@@ -38,7 +48,7 @@ export function MatchDialog({ study: one, zone, onClose }: { study: Unmatched; z
   const readNow = async () => {
     setBusy(true);
     try {
-      const made = await api.post<{ case_id: string }>(url`/api/studies/${study.id}/read-provisionally`, { priority: "STAT" });
+      const made = await api.post<{ case_id: string }>(url`/api/studies/${studyId}/read-provisionally`, { priority: "STAT" });
       void queryClient.invalidateQueries({ queryKey: ["board"] });
       toast({ tone: "done", text: "Read now as provisional; the report is held until the study is matched" });
       onClose();
@@ -60,7 +70,7 @@ export function MatchDialog({ study: one, zone, onClose }: { study: Unmatched; z
       onClose={onClose}
       onConfirm={match}
     >
-      <div className="imgs">
+      {study && <div className="imgs">
         <div>
           <span className="l">The images say</span>
           <b>{study.dicom_patient.name ?? "no name"}</b>
@@ -88,15 +98,15 @@ export function MatchDialog({ study: one, zone, onClose }: { study: Unmatched; z
         <div>
           <span className="l">Came</span>
           <span className="num">
-            {near(study.first_received_at, facility.time_zone, now)} {facility.short_name}
+            {near(study.first_received_at, zone, now)} {site.label}
           </span>
         </div>
-      </div>
+      </div>}
       <div className="row" style={{ margin: "8px 0 10px" }}>
-        <p className="amber grow">{one.reason ?? "No order fits"}</p>
-        <Button size="sm" busy={busy} onClick={() => void readNow()} title="Urgent: it is read before it is matched. The report is held until then.">
+        <p className="amber grow">{why ?? "No order fits"}</p>
+        {mayReadNow && <Button size="sm" busy={busy} onClick={() => void readNow()} title="Urgent: it is read before it is matched. The report is held until then.">
           Read now as provisional
-        </Button>
+        </Button>}
       </div>
       {found.isPending ? (
         <SkeletonRows rows={4} />
@@ -104,7 +114,7 @@ export function MatchDialog({ study: one, zone, onClose }: { study: Unmatched; z
         <ErrorState error={found.error} retry={() => void found.refetch()} />
       ) : candidates.length === 0 ? (
         <p className="quiet-line bordered">
-          No open order of {facility.name} fits. The site can enter one by hand; an order by HL7 is tried by itself when it comes.
+          No open order of {site.label} fits. The site can enter one by hand; an order by HL7 is tried by itself when it comes.
         </p>
       ) : (
         <div className="cands scroll" role="radiogroup" aria-label="Orders">
