@@ -17,6 +17,7 @@ from sqlalchemy import text
 
 from heliograph.app.web import metrics
 from heliograph.governance.access.door import CurrentUser
+from heliograph.governance.access.sessions import SESSION_TOPIC, Sessions
 from heliograph.kit.actor import Actor
 from heliograph.kit.log import log
 from heliograph.kit.work import CHANNEL, WorkFactory
@@ -24,6 +25,7 @@ from heliograph.kit.work import CHANNEL, WorkFactory
 _log = log(__name__)
 HEARTBEAT = 20.0
 RESYNC = "event: resync\ndata: {}\n\n"
+CHECK = ": still here\n\n"
 _VISIBLE = text("select tenancy.actor_organizations() || tenancy.actor_groups()")
 
 
@@ -48,8 +50,9 @@ class Page:
 class Live:
     """The process's ear on the database."""
 
-    def __init__(self, works: WorkFactory, database_url: str) -> None:
+    def __init__(self, works: WorkFactory, sessions: Sessions, database_url: str) -> None:
         self._works = works
+        self._sessions = sessions
         self._conninfo = database_url.replace("postgresql+psycopg://", "postgresql://", 1)
         self.pages: set[Page] = set()
         self._task: asyncio.Task[None] | None = None
@@ -69,8 +72,9 @@ class Live:
             try:
                 async with await psycopg.AsyncConnection.connect(self._conninfo, autocommit=True) as connection:
                     await connection.execute(f"listen {CHANNEL}")
-                    if not first:
-                        self._tell_all(RESYNC)  # something may have been missed
+                    if not first:  # something may have been missed
+                        self._sessions.forget_all()
+                        self._tell_all(RESYNC)
                     first = False
                     async for notice in connection.notifies():
                         self._pass_on(notice.payload)
@@ -80,6 +84,12 @@ class Live:
 
     def _pass_on(self, payload: str) -> None:
         told = json.loads(payload)
+        if told["topic"] == SESSION_TOPIC:
+            self._sessions.forget_all()
+            for page in self.pages:
+                if str(page.actor.id) == told["id"]:
+                    page.tell(CHECK)
+            return
         may_see = frozenset(told["organizations"])
         event = f"event: changed\ndata: {json.dumps({'topic': told['topic'], 'id': told['id']})}\n\n"
         for page in self.pages:
@@ -103,10 +113,15 @@ class Live:
             yield "retry: 1000\n\n" + RESYNC
             while not await request.is_disconnected():
                 try:
-                    yield await asyncio.wait_for(page.queue.get(), HEARTBEAT)
+                    event = await asyncio.wait_for(page.queue.get(), HEARTBEAT)
                 except TimeoutError:
+                    event = CHECK
+                if event is CHECK:
+                    # Let in once, a stream must not outlive its session or the roles that it was opened with.
+                    if not await run_in_threadpool(self._sessions.still_open, page.actor):
+                        return
                     page.visible = await run_in_threadpool(self.visible_to, page.actor)
-                    yield ": still here\n\n"
+                yield event
         finally:
             self.pages.discard(page)
             metrics.LIVE_PAGES.dec()

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 
 import heliograph
 from heliograph.app.context import Context
-from heliograph.app.web import health, live, session_api, static, viewer
+from heliograph.app.web import docs, health, live, session_api, static, viewer
 from heliograph.app.web.headers import Headers
 from heliograph.app.web.rooms import ROUTERS
 from heliograph.governance.access.sessions import Sessions
@@ -29,16 +29,21 @@ def create_app(context: Context) -> FastAPI:
         title="Heliograph",
         version=heliograph.__version__,
         summary="Runs a teleradiology network.",
-        docs_url="/api/docs",
+        docs_url=None,  # the framework's page loads its scripts from another host
         redoc_url=None,
         openapi_url="/api/openapi.json",
         lifespan=life,
     )
     app.state.context = context
     app.state.sessions = Sessions(context.works, context.settings)
-    app.state.live = live.Live(context.works, context.database_url)
+    app.state.live = live.Live(context.works, app.state.sessions, context.database_url)
     app.add_middleware(Headers, viewer=static.STATIC / "viewer", https=context.settings.secure_cookies)
     install_problem_handlers(app)
-    for router in (session_api.router, live.router, health.router, *ROUTERS, viewer.router, static.router):
-        app.include_router(router)
+    add_routes(app)
     return app
+
+
+def add_routes(app: FastAPI) -> None:
+    """Every route of every room and door; the static files last, since they take what is left."""
+    for router in (session_api.router, live.router, health.router, docs.router, *ROUTERS, viewer.router, static.router):
+        app.include_router(router)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import cast
 
 from fastapi import APIRouter, Request, Response
@@ -33,9 +33,9 @@ class Proof(BaseModel):
 
 
 class Proved(BaseModel):
-    """When the person proved themselves."""
+    """Until when the person may sign without proving themselves again, if idle from now on."""
 
-    proved_at: datetime
+    signature_until: datetime
 
 
 @router.post("/sign-in")
@@ -81,8 +81,9 @@ def end_session(request: Request, response: Response, actor: CurrentUser, works:
 
 
 @router.post("/session/prove")
-def prove_(body: Proof, actor: CurrentUser, works: WorksDep) -> Proved:
+def prove_(body: Proof, actor: CurrentUser, works: WorksDep, settings: SettingsDep) -> Proved:
     """Proves the person again, for signing."""
     password = body.password.get_secret_value() if body.password else None
     totp = body.totp.get_secret_value() if body.totp else None
-    return Proved(proved_at=prove(works, actor, password=password, totp=totp))
+    proved_at = prove(works, actor, password=password, totp=totp)
+    return Proved(signature_until=proved_at + timedelta(minutes=settings.signature_idle_minutes))

@@ -13,7 +13,7 @@ from heliograph.governance.access import users
 from heliograph.governance.access.door import CurrentUser, ReadDep, WorkDep
 from heliograph.governance.access.errors import NotYourUser
 from heliograph.kit.actor import Actor
-from heliograph.kit.errors import NotAllowed
+from heliograph.kit.errors import NotAllowed, NotFound
 from heliograph.kit.work import Work
 
 Role = Literal["reader", "coordinator", "site_staff", "administrator", "auditor"]
@@ -220,7 +220,9 @@ def _require_own(work: Work, user_id: UUID) -> None:
     facts = users.user_facts(work.session, user_id)
     mine = set(work.actor.organizations_with("administrator"))
     theirs = {organization for organization, _, _ in facts.roles}
-    if not work.actor.is_operator and (facts.is_operator or not theirs or not theirs <= mine):
+    if not work.actor.is_operator and not theirs & mine:
+        raise NotFound()  # absent and somebody else's look the same
+    if not work.actor.is_operator and (facts.is_operator or not theirs <= mine):
         raise NotYourUser()
 
 

@@ -37,14 +37,13 @@ def known_caller(request: Request) -> Known:
         return known
     token = request.cookies.get(COOKIE)
     unsafe = request.method not in SAFE
-    known = sessions.by_cookie(token, address=address, unsafe=unsafe) if token else None
+    elsewhere = request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none")
+    given = "" if elsewhere else request.headers.get(CSRF_HEADER, "")
+    known = sessions.by_cookie(token, address=address, unsafe=unsafe, given=given) if token else None
     if known is None:
         raise NotSignedIn()
-    if unsafe:
-        given = request.headers.get(CSRF_HEADER, "")
-        elsewhere = request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none")
-        if elsewhere or not hmac.compare_digest(given.encode(), (known.csrf_token or "").encode()):
-            raise BadCsrfToken()
+    if unsafe and not hmac.compare_digest(given.encode(), (known.csrf_token or "").encode()):
+        raise BadCsrfToken()
     return known
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import threading
 import time
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from heliograph.kit.actor import Actor, RoleHeld, machine, system
 from heliograph.kit.settings import Settings
 from heliograph.kit.work import WorkFactory
 
+SESSION_TOPIC = "session"
+"""Live changes of this topic tell every process to forget whom it knew. No page hears of them."""
 CACHE_SECONDS = 3.0
 """How long a resolved session is believed without asking the database: image frames come by the hundred."""
 
@@ -32,7 +35,7 @@ class Known:
 
 
 class Sessions:
-    """Resolves cookies and keys, with a cache of a few seconds that signing out clears in this process."""
+    """Resolves cookies and keys, with a cache of a few seconds. What ends a session or a key clears it, in every process that listens."""
 
     def __init__(self, works: WorkFactory, settings: Settings) -> None:
         self._works = works
@@ -40,8 +43,9 @@ class Sessions:
         self._cache: dict[bytes, tuple[float, Known]] = {}
         self._lock = threading.Lock()
 
-    def by_cookie(self, token: str, *, address: str | None, unsafe: bool) -> Known | None:
-        """The signed-in person, or None. Moves the session's idle clocks."""
+    def by_cookie(self, token: str, *, address: str | None, unsafe: bool, given: str = "") -> Known | None:
+        """The signed-in person, or None. Moves the session's idle clocks; that of the signature only by a change (`unsafe`) for which
+        the right CSRF token is `given`."""
         hashed = token_hash(token)
         if not unsafe and (known := self._cached(hashed)):
             return known
@@ -67,6 +71,7 @@ class Sessions:
                 fresh["last_seen_at"] = now
             if (
                 unsafe
+                and hmac.compare_digest(given.encode(), row.csrf_token.encode())
                 and row.signature_at
                 and now - row.signature_at <= timedelta(minutes=self._settings.signature_idle_minutes)
             ):
@@ -94,9 +99,26 @@ class Sessions:
         self._remember(hashed, known)
         return known
 
+    def still_open(self, actor: Actor) -> bool:
+        """Whether the person's session has not ended meanwhile: asked of long streams, which were let in once."""
+        with self._works.read(system("sessions")) as work:
+            row = work.session.get(SessionRow, actor.session_id) if actor.session_id else None
+            return (
+                row is not None
+                and row.ended_at is None
+                and row.expires_at > work.now
+                and work.session.get_one(User, row.user_id).is_active
+            )
+
     def forget(self, token: str) -> None:
+        """Forgets one cookie."""
         with self._lock:
             self._cache.pop(token_hash(token), None)
+
+    def forget_all(self) -> None:
+        """Forgets everybody: roles, sessions or keys changed somewhere."""
+        with self._lock:
+            self._cache.clear()
 
     def _cached(self, hashed: bytes) -> Known | None:
         with self._lock:

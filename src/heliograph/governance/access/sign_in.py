@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, func, select, text, update
 
 from heliograph.governance.access.errors import SignatureNeeded, TooManyAttempts, TotpNeeded, WrongCredentials
 from heliograph.governance.access.model import SessionRow, SignInAttempt, User
 from heliograph.governance.access.passwords import check_password, check_totp, new_token, token_hash
+from heliograph.governance.access.sessions import SESSION_TOPIC
 from heliograph.kit.actor import Actor, system
 from heliograph.kit.settings import Settings
 from heliograph.kit.work import Work, WorkFactory
@@ -18,6 +20,7 @@ from heliograph.kit.work import Work, WorkFactory
 WINDOW = timedelta(minutes=15)
 TRIES_PER_NAME = 5
 TRIES_PER_ADDRESS = 50
+_LOCK_NAME = text("select pg_advisory_xact_lock(hashtextextended(:who, 7))")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +51,12 @@ def sign_in(
         TotpNeeded: the password is right and this user has a second factor.
     """
     name = username.strip().casefold()
-    who = token_hash(name)
-    _check_rate(works, who, address)
+    attempt = _begin_attempt(works, token_hash(name), address)
     with works.read(system("sign-in")) as work:
         user = work.session.scalar(select(User).where(User.username == name))
     right = check_password(user.password_hash if user else None, password)
     if right and user and user.is_active and user.totp_secret and not totp:
+        _end_attempt(works, attempt, succeeded=None)
         raise TotpNeeded()
     right = (
         right
@@ -61,10 +64,10 @@ def sign_in(
         and user.is_active
         and (not user.totp_secret or check_totp(user.totp_secret, totp or ""))
     )
-    _note_attempt(works, who, address, succeeded=right)
     if not right or user is None:
         _record_refused(works, user, address)
         raise WrongCredentials()
+    _end_attempt(works, attempt, succeeded=True)
     actor = Actor(kind="user", name=user.display_name, id=user.id, address=address)
     with works.begin(actor) as work:
         token = new_token()
@@ -72,6 +75,8 @@ def sign_in(
             token_hash=token_hash(token),
             csrf_token=new_token(),
             user_id=user.id,
+            created_at=work.now,
+            last_seen_at=work.now,
             expires_at=work.now + timedelta(hours=settings.session_hours),
             address=address,
             user_agent=user_agent[:200],
@@ -83,9 +88,11 @@ def sign_in(
 
 
 def sign_out(work: Work) -> None:
-    """Ends the actor's session."""
+    """Ends the actor's session, in every process."""
     work.session.execute(update(SessionRow).where(SessionRow.id == work.actor.session_id).values(ended_at=work.now))
     work.record("session.signed_out", subject_kind="session", subject_id=work.actor.session_id)
+    if work.actor.id:
+        work.touch(SESSION_TOPIC, work.actor.id)
 
 
 def prove(works: WorkFactory, actor: Actor, *, password: str | None, totp: str | None) -> datetime:
@@ -97,17 +104,16 @@ def prove(works: WorkFactory, actor: Actor, *, password: str | None, totp: str |
         raise SignatureNeeded()
     with works.read(actor) as work:
         user = work.session.get_one(User, actor.id)
-    who = token_hash("prove:" + user.username)
     address = actor.address or ""
-    _check_rate(works, who, address)
+    attempt = _begin_attempt(works, token_hash("prove:" + user.username), address)
     if password:
         right = check_password(user.password_hash, password)
     else:
         right = bool(user.totp_secret) and check_totp(user.totp_secret or "", totp or "")
-    _note_attempt(works, who, address, succeeded=right)
     if not right:
         _record_refused(works, user, address, action="session.proved")
         raise WrongCredentials()
+    _end_attempt(works, attempt, succeeded=True)
     with works.begin(actor) as work:
         work.session.execute(update(SessionRow).where(SessionRow.id == actor.session_id).values(signature_at=work.now))
         work.record("session.proved", subject_kind="session", subject_id=actor.session_id)
@@ -126,37 +132,56 @@ def require_signature(work: Work, settings: Settings) -> None:
         raise SignatureNeeded()
 
 
-def _check_rate(works: WorkFactory, who: bytes, address: str) -> None:
-    with works.read(system("sign-in")) as work:
-        since = work.now - WINDOW
-        failed = select(func.count(), func.max(SignInAttempt.at)).where(
-            SignInAttempt.at > since, SignInAttempt.succeeded.is_(False)
-        )
-        last_success = func.coalesce(
-            select(func.max(SignInAttempt.at))
-            .where(SignInAttempt.username_hash == who, SignInAttempt.succeeded)
-            .scalar_subquery(),
-            since,
-        )
-        by_name, last = work.session.execute(
-            failed.where(SignInAttempt.username_hash == who, SignInAttempt.at > last_success)
-        ).one()
-        by_address, _ = work.session.execute(failed.where(SignInAttempt.address == address)).one()
-        if by_name >= TRIES_PER_NAME:
-            # Each further failure doubles the wait, from 30 s up to the window.
-            wait = min(timedelta(seconds=30 * 2 ** min(by_name - TRIES_PER_NAME, 5)), WINDOW)
-            left = int((last + wait - work.now).total_seconds())
-            if left > 0:
-                raise TooManyAttempts(
-                    f"Too many attempts. Try again in {left} s, or ask your administrator.", retry_after=left
-                )
-        if by_address >= TRIES_PER_ADDRESS:
-            raise TooManyAttempts("Too many attempts from this address. Try again in 15 minutes.", retry_after=900)
+def _begin_attempt(works: WorkFactory, who: bytes, address: str) -> UUID:
+    """Counts a try as failed before it is made, under a lock of that name: a hundred guesses at once are no way round the limit.
 
-
-def _note_attempt(works: WorkFactory, who: bytes, address: str, *, succeeded: bool) -> None:
+    Raises: TooManyAttempts.
+    """
     with works.begin(system("sign-in")) as work:
-        work.session.add(SignInAttempt(username_hash=who, address=address, succeeded=succeeded))
+        work.session.execute(_LOCK_NAME, {"who": who.hex()})
+        _check_rate(work, who, address)
+        attempt = SignInAttempt(username_hash=who, address=address, at=work.now, succeeded=False)
+        work.session.add(attempt)
+        work.session.flush()
+        return attempt.id
+
+
+def _end_attempt(works: WorkFactory, attempt: UUID, *, succeeded: bool | None) -> None:
+    """The try was right; None: it was right as far as it went, and doesn't count."""
+    with works.begin(system("sign-in")) as work:
+        if succeeded is None:
+            work.session.execute(delete(SignInAttempt).where(SignInAttempt.id == attempt))
+        else:
+            work.session.execute(
+                update(SignInAttempt).where(SignInAttempt.id == attempt).values(succeeded=succeeded, at=work.now)
+            )
+
+
+def _check_rate(work: Work, who: bytes, address: str) -> None:
+    since = work.now - WINDOW
+    failed = select(func.count(), func.max(SignInAttempt.at)).where(
+        SignInAttempt.at > since, SignInAttempt.succeeded.is_(False)
+    )
+    last_success = func.coalesce(
+        select(func.max(SignInAttempt.at))
+        .where(SignInAttempt.username_hash == who, SignInAttempt.succeeded)
+        .scalar_subquery(),
+        since,
+    )
+    by_name, last = work.session.execute(
+        failed.where(SignInAttempt.username_hash == who, SignInAttempt.at > last_success)
+    ).one()
+    by_address, _ = work.session.execute(failed.where(SignInAttempt.address == address)).one()
+    if by_name >= TRIES_PER_NAME:
+        # Each further failure doubles the wait, from 30 s up to the window.
+        wait = min(timedelta(seconds=30 * 2 ** min(by_name - TRIES_PER_NAME, 5)), WINDOW)
+        left = math.ceil((last + wait - work.now).total_seconds())
+        if left > 0:
+            raise TooManyAttempts(
+                f"Too many attempts. Try again in {left} s, or ask your administrator.", retry_after=left
+            )
+    if by_address >= TRIES_PER_ADDRESS:
+        raise TooManyAttempts("Too many attempts from this address. Try again in 15 minutes.", retry_after=900)
 
 
 def _record_refused(works: WorkFactory, user: User | None, address: str, action: str = "session.signed_in") -> None:

@@ -6,14 +6,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import pyotp
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import func, or_, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from heliograph.governance.access.errors import UsernameTaken
 from heliograph.governance.access.model import ROLES, Key, RoleAssignment, SessionRow, User
 from heliograph.governance.access.passwords import MIN_LENGTH, hash_password, new_token, token_hash
+from heliograph.governance.access.sessions import SESSION_TOPIC
 from heliograph.kit.db.session import ActorSession
 from heliograph.kit.errors import Invalid, NotAllowed, NotFound
 from heliograph.kit.work import Work
@@ -83,13 +85,17 @@ def add_user(
 ) -> UUID:
     """A new user without roles.
 
-    Raises: Invalid (a short password, an empty name), UsernameTaken.
+    Raises: Invalid (a short password, an empty name, a time zone that nobody knows), UsernameTaken.
     """
     name = username.strip().casefold()
     if not name or not display_name.strip():
         raise Invalid("A user needs a name to sign in with and a name to show.")
     if len(password) < MIN_LENGTH:
         raise Invalid(f"A password needs at least {MIN_LENGTH} characters.")
+    try:
+        ZoneInfo(time_zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise Invalid("There is no such time zone; name one as Europe/Oslo.") from error
     user = User(
         username=name,
         display_name=display_name.strip(),
@@ -113,6 +119,10 @@ def give_role(work: Work, user_id: UUID, organization_id: UUID, role: str, *, fa
     Raises: NotAllowed unless the actor administers that organisation, operates the platform or is the platform; Invalid.
     """
     require_administrator(work, organization_id)
+    if work.actor.id == user_id and not work.actor.holds("administrator", organization_id):
+        raise NotAllowed("An operator sees no patients, and so gives themselves no role.", action="role.given")
+    if facility_id is not None:
+        _require_facility(work, organization_id, facility_id)
     if role not in ROLES:
         raise Invalid(f"There is no role {role!r}; roles are: {', '.join(ROLES)}.")
     held = work.session.scalar(
@@ -135,6 +145,7 @@ def give_role(work: Work, user_id: UUID, organization_id: UUID, role: str, *, fa
     work.record(
         "role.given", organization_id=organization_id, subject_kind="user", subject_id=user_id, detail={"role": role}
     )
+    work.touch(SESSION_TOPIC, user_id)
 
 
 def end_role(work: Work, user_id: UUID, organization_id: UUID, role: str) -> None:
@@ -156,6 +167,7 @@ def end_role(work: Work, user_id: UUID, organization_id: UUID, role: str) -> Non
     work.record(
         "role.ended", organization_id=organization_id, subject_kind="user", subject_id=user_id, detail={"role": role}
     )
+    work.touch(SESSION_TOPIC, user_id)
 
 
 def set_active(work: Work, user_id: UUID, *, is_active: bool) -> None:
@@ -168,6 +180,7 @@ def set_active(work: Work, user_id: UUID, *, is_active: bool) -> None:
             .values(ended_at=work.now)
         )
     work.record("user.resumed" if is_active else "user.stopped", subject_kind="user", subject_id=user_id)
+    work.touch(SESSION_TOPIC, user_id)
 
 
 def set_password(work: Work, user_id: UUID, password: str) -> None:
@@ -179,6 +192,7 @@ def set_password(work: Work, user_id: UUID, password: str) -> None:
         update(SessionRow).where(SessionRow.user_id == user_id, SessionRow.ended_at.is_(None)).values(ended_at=work.now)
     )
     work.record("user.password_set", subject_kind="user", subject_id=user_id)
+    work.touch(SESSION_TOPIC, user_id)
 
 
 def begin_totp(work: Work, user_id: UUID) -> str:
@@ -214,8 +228,9 @@ def add_key(
     may_read: bool,
     expires_at: datetime | None,
 ) -> tuple[UUID, str]:
-    """A key for a machine of a facility; the token is returned once and kept nowhere. Raises NotAllowed."""
+    """A key for a machine of a facility; the token is returned once and kept nowhere. Raises: NotAllowed, Invalid."""
     require_administrator(work, organization_id)
+    _require_facility(work, organization_id, facility_id)
     token = new_token()
     key = Key(
         organization_id=organization_id,
@@ -233,13 +248,13 @@ def add_key(
 
 
 def revoke_key(work: Work, key_id: UUID) -> None:
-    """Raises: NotFound, NotAllowed."""
+    """Revokes a key at once. Raises NotFound, also for another organisation's key."""
     key = work.session.get(Key, key_id)
-    if key is None:
+    if key is None or not administers(work, key.organization_id):
         raise NotFound()
-    require_administrator(work, key.organization_id)
     key.revoked_at = work.now
     work.record("key.revoked", organization_id=key.organization_id, subject_kind="key", subject_id=key.id)
+    work.touch(SESSION_TOPIC, key.id)
 
 
 def keys_of(session: ActorSession, organization_ids: Sequence[UUID]) -> list[KeyFacts]:
@@ -255,6 +270,15 @@ def administers(work: Work, organization_id: UUID) -> bool:
     """Whether the actor may change what belongs to the organisation: its administrators, the operator, and the platform itself."""
     actor = work.actor
     return actor.kind == "system" or actor.is_operator or actor.holds("administrator", organization_id)
+
+
+_FACILITY = text("select true from sites.facilities where id = :facility and organization_id = :organization")
+
+
+def _require_facility(work: Work, organization_id: UUID, facility_id: UUID) -> None:
+    """The facility must be that organisation's: else a key or a role would reach into another's house. Raises Invalid."""
+    if not work.session.scalar(_FACILITY, {"facility": facility_id, "organization": organization_id}):
+        raise Invalid("There is no such facility in that organisation.")
 
 
 def require_administrator(work: Work, organization_id: UUID) -> None:
