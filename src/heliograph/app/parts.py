@@ -54,6 +54,7 @@ def _web(context: Context, _stop: threading.Event) -> None:
         access_log=False,
         timeout_graceful_shutdown=2,  # an open event stream would hold the server for ever
         server_header=False,
+        forwarded_allow_ips=context.settings.trusted_proxies,
     )
     uvicorn.Server(config).run()
 

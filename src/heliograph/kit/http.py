@@ -38,8 +38,18 @@ _INTERNAL = frozenset({"action", "organization_id", "case_id", "study_id", "subj
 """Members of a refusal that are for the record only."""
 
 
+def unexpected() -> JSONResponse:
+    """Of an unexpected fault nothing is told but that it happened."""
+    return problem(
+        500,
+        "unexpected",
+        "Something unexpected went wrong.",
+        "It is in the server's log. Try again; if it stays, tell your support.",
+    )
+
+
 def install_problem_handlers(app: FastAPI) -> None:
-    """Maps every refusal to a problem document; nothing of an unexpected fault is told but that it happened."""
+    """Maps every refusal to a problem document. An unexpected fault is answered where the headers are added."""
 
     @app.exception_handler(HeliographError)
     async def refused(_request: Request, error: HeliographError) -> JSONResponse:
@@ -59,7 +69,9 @@ def install_problem_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def http(_request: Request, error: HTTPException) -> JSONResponse:
-        return problem(error.status_code, f"http-{error.status_code}", str(error.detail), str(error.detail))
+        answer = problem(error.status_code, f"http-{error.status_code}", str(error.detail), str(error.detail))
+        answer.headers.update(error.headers or {})  # Allow, with 405
+        return answer
 
 
 def _works(request: Request) -> WorkFactory:

@@ -4,9 +4,34 @@ from __future__ import annotations
 
 import logging
 import sys
+import traceback
+from collections.abc import MutableMapping
 from typing import Any
 
 import structlog
+
+from heliograph.kit.errors import HeliographError
+
+
+def _where_it_failed(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Renders an exception as its types and places, without its text: PostgreSQL and parsers quote the offending value there, which may
+    be a patient's. Our own refusals hold none, and keep theirs."""
+    info = event.pop("exc_info", None)
+    if info is True:
+        info = sys.exc_info()
+    error = info[1] if isinstance(info, tuple) else info
+    if not isinstance(error, BaseException):
+        return event
+    lines: list[str] = []
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        text = f": {error.detail}" if isinstance(error, HeliographError) else ""
+        lines.append(f"{type(error).__module__}.{type(error).__qualname__}{text}")
+        lines += [f"  {f.filename}:{f.lineno} in {f.name}" for f in traceback.extract_tb(error.__traceback__)]
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    event["exception"] = "\n".join(lines)
+    return event
 
 
 def set_up_logging(part: str, *, level: str = "INFO", form: str = "auto") -> None:
@@ -19,7 +44,7 @@ def set_up_logging(part: str, *, level: str = "INFO", form: str = "auto") -> Non
         structlog.processors.StackInfoRenderer(),
     ]
     renderer: Any = structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer()
-    ending: list[Any] = [renderer] if console else [structlog.processors.format_exc_info, renderer]
+    ending: list[Any] = [_where_it_failed, renderer]
     structlog.configure(
         processors=[*shared, *ending],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),

@@ -11,6 +11,8 @@ from pydantic import Field, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from heliograph.kit.errors import Invalid
+
 PREFIX = "HELIOGRAPH_"
 
 
@@ -19,12 +21,22 @@ def default_data_dir() -> Path:
     return Path("/var/lib/heliograph") if os.geteuid() == 0 else Path(".heliograph").resolve()
 
 
+class UnreadableFile(Invalid):
+    """A file that a setting names can't be read."""
+
+
 class _FileSource(PydanticBaseSettingsSource):
     """Reads `HELIOGRAPH_<NAME>_FILE`: the way container platforms hand over secrets."""
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002 (the base's signature)
         path = os.environ.get(f"{PREFIX}{field_name.upper()}_FILE")
-        return (Path(path).read_text("utf-8").strip() if path else None), field_name, False
+        if not path:
+            return None, field_name, False
+        try:
+            return Path(path).read_text("utf-8").strip(), field_name, False
+        except (OSError, UnicodeDecodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "it holds no text"
+            raise UnreadableFile(f"{PREFIX}{field_name.upper()}_FILE: {path} can't be read: {why}") from error
 
     def __call__(self) -> dict[str, Any]:
         found = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
@@ -55,6 +67,10 @@ class Settings(BaseSettings):
     )
     http_host: str = Field("127.0.0.1", description="Address the web server listens on.")
     http_port: int = Field(8080, ge=0, le=65535, description="Port the web server listens on.")
+    trusted_proxies: str = Field(
+        "127.0.0.1",
+        description="Addresses of reverse proxies whose X-Forwarded-For is believed, with commas; limits on sign-in count by it.",
+    )
     dimse_host: str = Field("127.0.0.1", description="Address the DICOM listener binds.")
     dimse_port: int = Field(11112, ge=0, le=65535, description="Port of the DICOM listener.")
     dimse_ae_title: str = Field(
@@ -80,7 +96,9 @@ class Settings(BaseSettings):
     delivery_timeout_seconds: float = Field(30.0, gt=0, description="How long to wait for a site's acknowledgement.")
     max_upload_mb: int = Field(2048, ge=1, description="Largest upload in MiB.")
     min_free_mb: int = Field(512, ge=0, description="Refuse images (0xA700, 507) when less disk than this is free.")
-    log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
+    log_level: str = Field(
+        "INFO", pattern="^(?i:debug|info|warning|error)$", description="DEBUG, INFO, WARNING or ERROR."
+    )
     log_format: str = Field(
         "auto", pattern="^(auto|json|console)$", description="json, console, or auto: console on a terminal."
     )

@@ -12,6 +12,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from heliograph.app.web import metrics
+from heliograph.kit.http import unexpected
 from heliograph.kit.log import log
 
 _log = log(__name__)
@@ -23,8 +24,7 @@ APP_POLICY = (
 )
 API_POLICY = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 DOCS_POLICY = (
-    "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
-    "connect-src 'self'; frame-ancestors 'none'; base-uri 'none'"
+    "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 )
 
 
@@ -64,7 +64,8 @@ class Headers:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        started, path, status = time.perf_counter(), scope["path"], 500
+        started, path = time.perf_counter(), scope["path"]
+        status: int | None = None
         structlog.contextvars.bind_contextvars(request=uuid4().hex[:12])
 
         async def send_with_headers(message: Message) -> None:
@@ -87,11 +88,17 @@ class Headers:
 
         try:
             await self.app(scope, receive, send_with_headers)
+        except Exception as error:  # noqa: BLE001 (whatever it was, the caller gets an answer)
+            # Not raised on: the server would log the error's text, and PostgreSQL puts the offending values into it.
+            _log.exception("unexpected fault", error=type(error).__name__)
+            if status is not None:
+                raise ConnectionAbortedError("the answer broke off") from None
+            await unexpected()(scope, receive, send_with_headers)
         finally:
             seconds = time.perf_counter() - started
             route = getattr(scope.get("route"), "path", "static")
-            metrics.REQUESTS.labels(route, scope["method"], str(status)).observe(seconds)
-            if status >= 500:
+            metrics.REQUESTS.labels(route, scope["method"], str(status or 499)).observe(seconds)
+            if status and status >= 500:
                 _log.error(
                     "request failed", route=route, method=scope["method"], status=status, seconds=round(seconds, 4)
                 )

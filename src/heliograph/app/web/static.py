@@ -20,10 +20,13 @@ router = APIRouter(include_in_schema=False)
 
 def _send(folder: Path, name: str, request: Request, *, page: str = "index.html") -> Response:
     """A file of `folder`, or its page: paths without a file are places inside the single-page app."""
-    wanted = (folder / name).resolve()
+    try:
+        wanted = (folder / name).resolve()
+        is_page = not wanted.is_file()
+    except (ValueError, OSError) as error:  # a null byte, a name that is too long
+        raise NotFound() from error
     if not wanted.is_relative_to(folder):
         raise NotFound()
-    is_page = not wanted.is_file()
     if is_page:
         if "." in name.rsplit("/", 1)[-1]:
             raise NotFound()

@@ -35,7 +35,10 @@ def run_ticks(engine: Engine, ticks: Sequence[Tick], stop: threading.Event) -> N
         try:
             with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
                 if connection.scalar(_TRY_LOCK):
-                    _tick_while_leading(lambda: connection.scalar(_STILL), ticks, stop)
+                    try:
+                        _tick_while_leading(lambda: connection.scalar(_STILL), ticks, stop)
+                    finally:
+                        connection.invalidate()  # closed, not pooled: the lock goes with it
         except SQLAlchemyError as error:
             _log.warning("ticks interrupted", error=type(error).__name__)
         stop.wait(2.0)
