@@ -17,6 +17,7 @@ const PATHS: Record<string, string> = {
   case: "case/:caseId",
   site: "site",
   admin: "admin/*",
+  messages: "messages/:messageId?",
 };
 
 const inside: RouteObject[] = Object.entries(PATHS).flatMap(([name, path]) => {

@@ -116,6 +116,11 @@ export function startLive(client: QueryClient): () => void {
 
   const lead = () =>
     new Promise<void>((finish) => {
+      // The lock may come after we have ended already; the abort is over then and nobody would let it go.
+      if (end.signal.aborted) {
+        finish();
+        return;
+      }
       leading = true;
       let source: EventSource | null = null;
       let retry: ReturnType<typeof setTimeout> | undefined;

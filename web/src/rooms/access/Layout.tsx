@@ -4,7 +4,7 @@ import { useEffect } from "react";
 import { Navigate, Outlet, useLocation, useNavigate } from "react-router";
 import { api, ApiError, queryClient } from "../../api/client";
 import { startLive } from "../../api/live";
-import { acceptSession, firstRoom, herePlace, sessionQuery, signOut, useSession } from "../../api/session";
+import { acceptSession, firstRoom, hasRole, herePlace, sessionQuery, signOut, useSession } from "../../api/session";
 import type { RoomName, Session } from "../../api/types";
 import { Icon } from "../../kit/Icon";
 import { type KeyAction, useKeys } from "../../kit/keys";
@@ -13,6 +13,7 @@ import { type RailRoom, Shell } from "../../kit/Shell";
 import { ErrorState, SkeletonRows } from "../../kit/states";
 import { near } from "../../kit/time";
 import { toast } from "../../kit/toast";
+import { ViewerHost } from "../read/viewer/Host";
 import { SearchBox } from "./SearchBox";
 
 const ROOMS: Partial<Record<RoomName, RailRoom>> = {
@@ -21,6 +22,9 @@ const ROOMS: Partial<Record<RoomName, RailRoom>> = {
   site: { to: "/site", label: "Site", icon: "site", keyHint: "g s" },
   admin: { to: "/admin", label: "Administration", icon: "settings", keyHint: "g a", end: true },
 };
+
+/** The log of HL7 messages is for those who look after a site's orders and reports. */
+const MESSAGES: RailRoom = { to: "/messages", label: "Message log", icon: "document", keyHint: "g m" };
 
 /** Everything behind the sign-in. */
 export function Layout() {
@@ -40,6 +44,7 @@ function SignedIn({ session }: { session: Session }) {
   const userId = session.user.id;
   useEffect(() => startLive(queryClient), [userId]);
   const rooms = session.rooms.flatMap((name) => ROOMS[name] ?? []);
+  if (hasRole(session, "coordinator") || hasRole(session, "site_staff")) rooms.push(MESSAGES);
   useKeys(
     "Everywhere",
     rooms.map((room): KeyAction => ({ id: `go.${room.to}`, keys: [room.keyHint ?? ""], label: `Go to ${room.label}`, run: () => void navigate(room.to) })),
@@ -63,6 +68,7 @@ function SignedIn({ session }: { session: Session }) {
       onSignOut={() => void leave()}
     >
       <Outlet />
+      <ViewerHost />
     </Shell>
   );
 }
