@@ -53,11 +53,13 @@ function begin({ servicesManager, commandsManager, extensionManager }: Managers)
     if (!isSlug(wanted.slug)) return;
     examClass = wanted.examClass;
     watcher.begin(wanted.priors, wanted.examClass);
-    extensionManager.addDataSource(dataSource(wanted.slug), { activate: true });
+    extensionManager.addDataSource(dataSource(wanted.slug));
+    extensionManager.setActiveDataSource(wanted.slug);
     const query = new URLSearchParams({ hangingprotocolId: protocolFor(wanted.examClass, wanted.priors.length > 0) });
     query.set("StudyInstanceUIDs", [...wanted.studies, ...wanted.priors].join(","));
-    // Without a reload: programs, workers and decoded images of the living viewer stay.
-    commandsManager.runCommand("navigateHistory", { to: `/viewer/${wanted.slug}?${query.toString()}`, options: { replace: true } });
+    // Without a reload: programs, workers and decoded images of the living viewer stay. A source that was added later has no route
+    // of its own, so this is the route of the active one.
+    commandsManager.runCommand("navigateHistory", { to: `/viewer?${query.toString()}`, options: { replace: true } });
   };
   const showSeries = (uid: string) => {
     const set = services.displaySetService.activeDisplaySets.find((one) => one.SeriesInstanceUID === uid);

@@ -60,7 +60,7 @@ export interface Services {
 export interface Managers {
   servicesManager: { services: Services };
   commandsManager: { runCommand: (name: string, options?: Record<string, unknown>, context?: string) => unknown };
-  extensionManager: { addDataSource: (definition: DataSource, options?: { activate: boolean }) => void };
+  extensionManager: { addDataSource: (definition: DataSource) => void; setActiveDataSource: (name: string) => void };
 }
 
 export interface DataSource {

@@ -19,6 +19,7 @@ export * from "./Shell";
 export * from "./states";
 export * from "./Tabs";
 export * from "./time";
+export * from "./theme";
 export * from "./TimeLeft";
 export * from "./toast";
 export * from "./VerdictMatrix";

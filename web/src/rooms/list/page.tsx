@@ -6,6 +6,7 @@ import type { Topic } from "../../api/live";
 import { herePlace, useSession } from "../../api/session";
 import type { ListItem, ListTab, MyList } from "../../api/types";
 import { Button, ColumnsButton, DataTable, Empty, ErrorState, Foot, left, MINUTE, ms, Page, patientName, ReasonDialog, SkeletonRows, Tabs, toast, useKeys, useNow, useTable } from "../../kit";
+import { startViewer } from "../read/viewer/store";
 import { columns } from "./columns";
 import { Preview } from "./Preview";
 import { EMPTY, HAND_BACK, isTab, summary, tabsOf, toneOf } from "./words";
@@ -39,6 +40,12 @@ export default function ListPage() {
   const [dialog, setDialog] = useState<{ kind: "hand-back" | "addendum"; item: ListItem } | null>(null);
   const table = useTable<ListItem>("my-list", columns(here, me, now), items, (item) => item.read_id, { id: "left" });
   const current = useCurrent(items, chosen, table.table.getRowModel().rows[0]?.original);
+
+  // The viewer's programs are loaded while the list is looked at, so that the first case opens as fast as the tenth.
+  useEffect(() => {
+    const timer = setTimeout(startViewer, 1500);
+    return () => clearTimeout(timer);
+  }, []);
 
   const open = (item: ListItem) => {
     if (item.state === "done") void navigate(`/case/${item.case_id}`);

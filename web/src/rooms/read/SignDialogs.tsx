@@ -1,0 +1,33 @@
+import { PasswordInput, TextInput } from "@mantine/core";
+import { useState } from "react";
+import { ConfirmDialog, Note, ReasonDialog } from "../../kit";
+
+/** Asked once a session: who signs is proved again, then signatures stand until the session ends. */
+export function ProveDialog({ who, wrong, totp, words, onClose, onProof }: { who: string; wrong: boolean; totp: boolean; words: string; onClose: () => void; onProof: (proof: { password?: string; totp?: string }) => unknown }) {
+  const [password, setPassword] = useState("");
+  const [code, setCode] = useState("");
+  return (
+    <ConfirmDialog opened title="Your signature" confirm={words} ready={totp ? code.length >= 6 : password.length > 0} onClose={onClose} onConfirm={() => onProof(totp ? { password: password || undefined, totp: code } : { password })} width={400}>
+      <p>
+        This is your first signature in this session. Signed as <b className="m">{who}</b>.
+      </p>
+      {wrong && (
+        <div style={{ marginTop: 10 }}>
+          <Note tone="red" role="alert">
+            That is not right. Nothing was signed.
+          </Note>
+        </div>
+      )}
+      <PasswordInput label="Password" autoComplete="current-password" value={password} onChange={(event) => setPassword(event.currentTarget.value)} data-autofocus mt={12} />
+      {totp && <TextInput label="Code of your authenticator" inputMode="numeric" autoComplete="one-time-code" value={code} onChange={(event) => setCode(event.currentTarget.value.trim())} mt={10} maxLength={8} />}
+    </ConfirmDialog>
+  );
+}
+
+export function NewImagesDialog({ onClose, onReason }: { onClose: () => void; onReason: (reason: string) => unknown }) {
+  return (
+    <ReasonDialog title="Images came after you opened this" confirm="Sign" usual={["I have looked at the new images", "The new images don't change the report"]} onClose={onClose} onReason={onReason}>
+      <p>Look at them first; then say so, and the report is signed.</p>
+    </ReasonDialog>
+  );
+}
