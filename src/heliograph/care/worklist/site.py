@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import text
 
@@ -12,12 +13,13 @@ from heliograph.care.worklist.lists import banner_of, facility_brief
 from heliograph.care.worklist.schemas import DeliveryBrief, Node, Site, SiteFacility, SiteRow, Steps, VersionBrief
 from heliograph.care.worklist.states import ACTIVE, CaseState, case_state
 from heliograph.governance.tenancy.queries import organizations as organizations_by_id
+from heliograph.kit.db.session import ActorSession
 from heliograph.kit.errors import NotAllowed
 from heliograph.kit.settings import Settings
 from heliograph.kit.work import Work
 from heliograph.records.patients.queries import banners
 from heliograph.records.people.queries import names_of
-from heliograph.records.sites.queries import facilities_of
+from heliograph.records.sites.queries import callers_of_facilities, facilities_of
 
 SHOWN = timedelta(days=3)
 CURRENT: dict[CaseState, int] = {
@@ -51,7 +53,8 @@ _IMAGES = text(
            s.number_of_instances, s.last_received_at, s.completed_at, s.match_state, s.match_reason
     from archive.studies s
     where s.organization_id = any(:orgs) and s.facility_id = any(:facilities) and s.number_of_instances > 0
-      and s.last_received_at > :since and not exists (select 1 from worklist.case_studies cs where cs.study_id = s.id)
+      and s.last_received_at > :since and s.match_state <> 'prior'
+      and not exists (select 1 from worklist.case_studies cs where cs.study_id = s.id)
     order by s.last_received_at desc limit 100
     """
 )
@@ -107,8 +110,16 @@ def site(work: Work, settings: Settings) -> Site:
             for f in places.values()
         ],
         rows=rows,
-        node=Node(ae_title=settings.dimse_ae_title, host=settings.dimse_host, port=settings.dimse_port),
+        node=Node(
+            ae_title=_our_title(session, list(places), settings), host=settings.dimse_host, port=settings.dimse_port
+        ),
     )
+
+
+def _our_title(session: ActorSession, facility_ids: list[UUID], settings: Settings) -> str:
+    """The title by which the site's scanners call us: the one their callers are registered with, where that is one."""
+    known = {c.called_ae for c in callers_of_facilities(session, facility_ids)}
+    return known.pop() if len(known) == 1 else settings.dimse_ae_title
 
 
 def _case_row(

@@ -162,6 +162,12 @@ def endpoints_of(session: ActorSession, organizations: Iterable[UUID]) -> list[E
     return [facts(EndpointFacts, row) for row in session.scalars(query)]
 
 
+def callers_of_facilities(session: ActorSession, facility_ids: Iterable[UUID]) -> list[KnownCaller]:
+    """The active callers of facilities."""
+    query = select(Caller).where(Caller.facility_id.in_(list(facility_ids)), Caller.is_active).order_by(Caller.id)
+    return [facts(KnownCaller, row) for row in session.scalars(query)]
+
+
 def sends_priors(session: ActorSession, caller_id: UUID | None) -> bool:
     """Whether what this caller sends is for comparison only: no order, no case."""
     return caller_id is not None and bool(session.scalar(select(Caller.sends_priors).where(Caller.id == caller_id)))
