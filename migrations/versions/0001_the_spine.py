@@ -331,6 +331,14 @@ def upgrade() -> None:
         schema="tenancy",
     )
     op.create_index(
+        "ix_grants_coordination",
+        "grants",
+        ["grantee_organization_id"],
+        unique=False,
+        schema="tenancy",
+        postgresql_where="purpose = 'coordination'",
+    )
+    op.create_index(
         "ix_grants_grantee", "grants", ["grantee_organization_id", "organization_id"], unique=False, schema="tenancy"
     )
     op.create_index(
@@ -441,6 +449,14 @@ def upgrade() -> None:
     op.create_index("ix_studies_patient", "studies", ["patient_id"], unique=False, schema="archive")
     op.create_index(
         "ix_studies_received", "studies", ["organization_id", "last_received_at"], unique=False, schema="archive"
+    )
+    op.create_index(
+        "ix_studies_waiting",
+        "studies",
+        ["organization_id", "first_received_at"],
+        unique=False,
+        schema="archive",
+        postgresql_where="match_state in ('unmatched', 'held')",
     )
     op.create_table(
         "orders",

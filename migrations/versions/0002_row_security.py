@@ -11,6 +11,8 @@ from alembic import context, op
 revision = "0002"
 down_revision = "0001"
 
+# In PL/pgSQL where they read tables: its plans are kept for the session, while an SQL function is planned anew for each place in each
+# query that a policy puts it in.
 FUNCTIONS = """
 create function tenancy.actor_user() returns uuid language sql stable parallel safe as
 $$ select nullif(current_setting('heliograph.user', true), '')::uuid $$;
@@ -18,15 +20,17 @@ $$ select nullif(current_setting('heliograph.user', true), '')::uuid $$;
 create function tenancy.actor_is_system() returns boolean language sql stable parallel safe as
 $$ select coalesce(current_setting('heliograph.kind', true), '') = 'system' $$;
 
-create function tenancy.actor_groups() returns uuid[] language sql stable security definer set search_path = pg_catalog as $$
-    select coalesce(array_agg(distinct r.organization_id), '{}')
+create function tenancy.actor_groups() returns uuid[] language plpgsql stable security definer set search_path = pg_catalog as $$
+begin
+    return (select coalesce(array_agg(distinct r.organization_id), '{}')
     from access.role_assignments r
     where r.user_id = tenancy.actor_user() and r.role in ('reader', 'coordinator')
-      and r.valid_from <= now() and (r.valid_until is null or r.valid_until > now())
-$$;
+      and r.valid_from <= now() and (r.valid_until is null or r.valid_until > now()));
+end $$;
 
-create function tenancy.actor_organizations() returns uuid[] language sql stable security definer set search_path = pg_catalog as $$
-    select coalesce(array_agg(distinct o), '{}') from (
+create function tenancy.actor_organizations() returns uuid[] language plpgsql stable security definer set search_path = pg_catalog as $$
+begin
+    return (select coalesce(array_agg(distinct o), '{}') from (
         select unnest(nullif(current_setting('heliograph.organizations', true), '')::uuid[]) as o
         union all
         select r.organization_id
@@ -40,15 +44,16 @@ create function tenancy.actor_organizations() returns uuid[] language sql stable
         where r.user_id = tenancy.actor_user() and r.role = 'coordinator'
           and r.valid_from <= now() and (r.valid_until is null or r.valid_until > now())
           and g.valid_from <= now() and (g.valid_until is null or g.valid_until > now())
-    ) as seen
-$$;
+    ) as seen);
+end $$;
 
-create function tenancy.actor_administered() returns uuid[] language sql stable security definer set search_path = pg_catalog as $$
-    select coalesce(array_agg(distinct r.organization_id), '{}')
+create function tenancy.actor_administered() returns uuid[] language plpgsql stable security definer set search_path = pg_catalog as $$
+begin
+    return (select coalesce(array_agg(distinct r.organization_id), '{}')
     from access.role_assignments r
     where r.user_id = tenancy.actor_user() and r.role = 'administrator'
-      and r.valid_from <= now() and (r.valid_until is null or r.valid_until > now())
-$$;
+      and r.valid_from <= now() and (r.valid_until is null or r.valid_until > now()));
+end $$;
 
 create function worklist.reader_load(readers uuid[], since timestamptz) returns table (reader_id uuid, open bigint, assigned bigint)
 language sql stable security definer set search_path = pg_catalog as $$
@@ -62,52 +67,66 @@ comment on function worklist.reader_load is
 """
 
 OWN = "organization_id = any((select tenancy.actor_organizations())::uuid[])"
-GRANTED = (
-    "exists (select 1 from tenancy.grants g where g.patient_id = {patient} "
-    "and g.grantee_organization_id = any((select tenancy.actor_groups())::uuid[]) "
-    "and g.valid_from <= now() and (g.valid_until is null or g.valid_until > now()))"
-)
-PARENT = "exists (select 1 from {parent} p where p.id = {child}.{column})"
+def granted(patient: str) -> str:
+    """A grant of that client for that patient to a group of the actor's, valid now. `patient` is `table.column`."""
+    return (
+        f"exists (select 1 from tenancy.grants g where g.patient_id = {patient} and g.organization_id = {patient.split('.', maxsplit=1)[0]}.organization_id "
+        "and g.grantee_organization_id = any((select tenancy.actor_groups())::uuid[]) "
+        "and g.valid_from <= now() and (g.valid_until is null or g.valid_until > now()))"
+    )
+
+
+def parent(parent: str, child: str, column: str) -> str:
+    """The row that this one is part of can be seen, and is of the same organisation: nobody moves a part into another's house."""
+    return f"exists (select 1 from {parent} p where p.id = {child}.{column} and p.organization_id = {child}.organization_id)"
+
 
 POLICIES: dict[str, str] = {
     # An administrator gives and ends coordination, which names no patient.
     "tenancy.grants": f"{OWN} or grantee_organization_id = any((select tenancy.actor_groups())::uuid[]) "
     "or (patient_id is null and organization_id = any((select tenancy.actor_administered())::uuid[]))",
-    "patients.patients": f"{OWN} or {GRANTED.format(patient='patients.id')}",
-    "patients.identifiers": f"{OWN} or {GRANTED.format(patient='identifiers.patient_id')}",
+    "patients.patients": f"{OWN} or {granted('patients.id')}",
+    "patients.identifiers": f"{OWN} or {granted('identifiers.patient_id')}",
     "sites.messages": OWN,
-    "archive.studies": f"{OWN} or {GRANTED.format(patient='studies.patient_id')}",
-    "archive.series": f"{OWN} or " + PARENT.format(parent="archive.studies", child="series", column="study_id"),
-    "archive.instances": f"{OWN} or " + PARENT.format(parent="archive.studies", child="instances", column="study_id"),
+    "archive.studies": f"{OWN} or {granted('studies.patient_id')}",
+    "archive.series": f"{OWN} or " + parent(parent="archive.studies", child="series", column="study_id"),
+    "archive.instances": f"{OWN} or " + parent(parent="archive.studies", child="instances", column="study_id"),
     "archive.held_objects": OWN,
-    "orders.orders": f"{OWN} or {GRANTED.format(patient='orders.patient_id')}",
+    "orders.orders": f"{OWN} or {granted('orders.patient_id')}",
     "orders.requested_procedures": f"{OWN} or "
-    + PARENT.format(parent="orders.orders", child="requested_procedures", column="order_id"),
+    + parent(parent="orders.orders", child="requested_procedures", column="order_id"),
     "orders.order_documents": f"{OWN} or "
-    + PARENT.format(parent="orders.orders", child="order_documents", column="order_id"),
+    + parent(parent="orders.orders", child="order_documents", column="order_id"),
     "orders.order_studies": f"{OWN} or "
-    + PARENT.format(parent="orders.orders", child="order_studies", column="order_id"),
-    "worklist.cases": f"{OWN} or {GRANTED.format(patient='cases.patient_id')}",
+    + parent(parent="orders.orders", child="order_studies", column="order_id"),
+    "worklist.cases": f"{OWN} or {granted('cases.patient_id')}",
     "worklist.case_procedures": f"{OWN} or "
-    + PARENT.format(parent="worklist.cases", child="case_procedures", column="case_id"),
+    + parent(parent="worklist.cases", child="case_procedures", column="case_id"),
     "worklist.case_studies": f"{OWN} or "
-    + PARENT.format(parent="worklist.cases", child="case_studies", column="case_id"),
+    + parent(parent="worklist.cases", child="case_studies", column="case_id"),
     "worklist.case_intervals": f"{OWN} or "
-    + PARENT.format(parent="worklist.cases", child="case_intervals", column="case_id"),
-    "worklist.reads": f"{OWN} or " + PARENT.format(parent="worklist.cases", child="reads", column="case_id"),
+    + parent(parent="worklist.cases", child="case_intervals", column="case_id"),
+    "worklist.reads": f"{OWN} or " + parent(parent="worklist.cases", child="reads", column="case_id"),
     "worklist.assignments": f"{OWN} or "
-    + PARENT.format(parent="worklist.cases", child="assignments", column="case_id"),
-    "worklist.alarms": f"{OWN} or " + PARENT.format(parent="worklist.cases", child="alarms", column="case_id"),
-    "reading.reports": f"{OWN} or " + PARENT.format(parent="worklist.cases", child="reports", column="case_id"),
+    + parent(parent="worklist.cases", child="assignments", column="case_id"),
+    "worklist.alarms": f"{OWN} or " + parent(parent="worklist.cases", child="alarms", column="case_id"),
+    "reading.reports": f"{OWN} or " + parent(parent="worklist.cases", child="reports", column="case_id"),
     "reading.drafts": "author_id = (select tenancy.actor_user())",
     "reading.edit_locks": f"{OWN} or "
-    + PARENT.format(parent="reading.reports", child="edit_locks", column="report_id"),
+    + parent(parent="reading.reports", child="edit_locks", column="report_id"),
     "reading.report_versions": f"{OWN} or "
-    + PARENT.format(parent="worklist.cases", child="report_versions", column="case_id"),
-    "delivery.deliveries": f"{OWN} or " + PARENT.format(parent="worklist.cases", child="deliveries", column="case_id"),
+    + parent(parent="worklist.cases", child="report_versions", column="case_id"),
+    "delivery.deliveries": f"{OWN} or " + parent(parent="worklist.cases", child="deliveries", column="case_id"),
     "delivery.delivery_attempts": f"{OWN} or "
-    + PARENT.format(parent="delivery.deliveries", child="delivery_attempts", column="delivery_id"),
+    + parent(parent="delivery.deliveries", child="delivery_attempts", column="delivery_id"),
 }
+
+CHECKS: dict[str, str] = {
+    # What an unknown sender sent belongs to nobody yet: anyone may log it, nobody of a client sees it.
+    "sites.messages": f"{OWN} or organization_id is null",
+    "reading.drafts": "author_id = (select tenancy.actor_user()) and " + parent("reading.reports", "drafts", "report_id"),
+}
+"""Where a row may be written under another condition than it is seen."""
 
 RECORD = """
 alter table audit.events enable row level security;
@@ -165,7 +184,7 @@ def upgrade() -> None:
     op.execute(FUNCTIONS)
     for table, using in POLICIES.items():
         op.execute(f"alter table {table} enable row level security")
-        check = f"{using} or organization_id is null" if table == "sites.messages" else using
+        check = CHECKS.get(table, using)
         op.execute(f"create policy tenants on {table} using ({using}) with check ({check})")
     op.execute(RECORD)
     quoted = {"schemas": ", ".join(f"'{s}'" for s in schemas), "unrecorded": ", ".join(f"'{t}'" for t in UNRECORDED)}

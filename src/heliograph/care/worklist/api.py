@@ -40,7 +40,7 @@ def next_read(work: ReadDep) -> schemas.ListItem | None:
 
 
 @router.get("/board", dependencies=[Coordinator])
-def the_board(work: ReadDep, limit: Annotated[int, Query(ge=1, le=500)] = 200) -> schemas.Board:
+def the_board(work: ReadDep, limit: Annotated[int, Query(ge=1, le=500)] = 100) -> schemas.Board:
     """The coordinator's board."""
     return board(work, limit)
 

@@ -103,7 +103,7 @@ _NAMES = text("select id, short_name from tenancy.organizations where id = any(:
 _CASES = text("select id, facility_id, patient_id from worklist.cases where id = any(:ids)")
 
 
-def board(work: Work, limit: int = 200) -> Board:
+def board(work: Work, limit: int = 100) -> Board:
     """The board of all clients that the actor coordinates: at most `limit` open cases, those due first."""
     session, now = work.session, work.now
     groups = list(work.actor.organizations_with("coordinator"))
@@ -115,8 +115,8 @@ def board(work: Work, limit: int = 200) -> Board:
     rows = rows_of(session, [p.read_id for p in picked], now)
     names = names_of(session, {r.reader_id for r in rows})
     cases = [
-        BoardItem(
-            **{k: getattr(r.item, k) for k in type(r.item).model_fields},
+        BoardItem.model_construct(
+            **r.item.__dict__,
             reader=Named(id=r.reader_id, name=names.get(r.reader_id, "")) if r.reader_id else None,
             no_reader_reasons=no_reader.get(r.item.read_id),
             case_state=case_state(

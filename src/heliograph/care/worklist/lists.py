@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
 
 from heliograph.care.worklist.facts import class_of
-from heliograph.care.worklist.schemas import Banner, FacilityBrief, ListItem
+from heliograph.care.worklist.schemas import Banner, FacilityBrief, Identifier, ListItem
 from heliograph.kit.db.session import ActorSession
-from heliograph.records.patients.queries import banners
+from heliograph.records.patients.queries import PatientBanner, banners
 from heliograph.records.sites.queries import FacilityFacts, facilities
 
 _ROWS = text(
@@ -78,7 +77,7 @@ def rows_of(session: ActorSession, read_ids: Sequence[UUID], now: datetime) -> l
     briefs = {i: facility_brief(f) for i, f in places.items()}
     return [
         Row(
-            ListItem(
+            ListItem.model_construct(
                 read_id=r.read_id,
                 case_id=r.case_id,
                 state=r.state,
@@ -111,9 +110,18 @@ def rows_of(session: ActorSession, read_ids: Sequence[UUID], now: datetime) -> l
     ]
 
 
-def banner_of(patient: Any) -> Banner:
-    """The banner of `patients.queries` as the pages get it."""
-    return Banner.model_validate(patient, from_attributes=True)
+def banner_of(patient: PatientBanner) -> Banner:
+    """The banner of `patients.queries` as the pages get it. Not validated again: boards show hundreds."""
+    return Banner.model_construct(
+        id=patient.id,
+        display_name=patient.display_name,
+        family_name=patient.family_name,
+        given_name=patient.given_name,
+        birth_date=patient.birth_date,
+        age_years=patient.age_years,
+        sex=patient.sex,
+        identifiers=[Identifier.model_construct(authority=i.authority, value=i.value) for i in patient.identifiers],
+    )
 
 
 def facility_brief(place: FacilityFacts) -> FacilityBrief:

@@ -54,6 +54,7 @@ class Grant(Base):
         CheckConstraint("(patient_id is null) = (purpose = 'coordination')", name="scope"),
         Index("ix_grants_patient", "patient_id", "grantee_organization_id"),
         Index("ix_grants_grantee", "grantee_organization_id", "organization_id"),
+        Index("ix_grants_coordination", "grantee_organization_id", postgresql_where="purpose = 'coordination'"),
         {"schema": "tenancy"},
     )
 

@@ -48,14 +48,14 @@ from agreements.agreements a join tenancy.organizations o on o.id = a.group_orga
 
 
 _HOLDING = text(
-    _SELECT
+    _SELECT  # noqa: S608 - constants
     + """where a.organization_id = :organization and a.valid_from <= :at and (a.valid_until is null or a.valid_until > :at)
     and not exists (
         select 1 from agreements.agreements n
         where n.organization_id = a.organization_id and n.group_organization_id = a.group_organization_id
           and n.version > a.version and n.valid_from <= :at
     )
-    order by a.created_at, a.id"""  # noqa: S608 - constants
+    order by a.created_at, a.id"""
 )
 _ONE = text(_SELECT + "where a.id = :id")
 _ALL = text(

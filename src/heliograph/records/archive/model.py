@@ -22,6 +22,12 @@ class Study(Base):
         Index("ix_studies_accession", "organization_id", "accession_number"),
         Index("ix_studies_received", "organization_id", "last_received_at"),
         Index("ix_studies_incomplete", "last_received_at", postgresql_where="completed_at is null"),
+        Index(
+            "ix_studies_waiting",
+            "organization_id",
+            "first_received_at",
+            postgresql_where="match_state in ('unmatched', 'held')",
+        ),
         {"schema": "archive"},
     )
 
