@@ -10,15 +10,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import logging
+import socket
 import statistics
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -35,6 +35,7 @@ from heliograph.care.worklist import board as board_page
 from heliograph.governance.access.passwords import hash_password
 from heliograph.kit.actor import Actor, RoleHeld
 from heliograph.kit.db import postgres
+from heliograph.kit.log import set_up_logging
 from heliograph.kit.settings import Settings
 
 GOAL_MS = 50.0
@@ -180,21 +181,36 @@ COLUMNS = {
 }
 
 
+def serve(folder: Path, url: str, port: int) -> None:
+    """The web application, quietly: what runs in a process of its own."""
+    settings = Settings(data_dir=folder / "data")
+    set_up_logging("bench", level="WARNING")
+    app = create_app(make_context(settings, url, part="bench"))
+    uvicorn.run(app, host="127.0.0.1", port=port, log_level="warning", access_log=False)
+
+
 @contextmanager
-def serving(settings: Settings, url: str) -> Iterator[str]:
-    """The web application on a free port."""
-    context = make_context(settings, url, part="bench")
-    server = uvicorn.Server(uvicorn.Config(create_app(context), host="127.0.0.1", port=0, log_level="warning"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
+def serving(folder: Path, url: str) -> Iterator[str]:
+    """A server process on a free port, so that it does not share an interpreter with who asks."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+    process = get_context("spawn").Process(target=serve, args=(folder, url, port), daemon=True)
+    process.start()
+    base, deadline = f"http://127.0.0.1:{port}", time.monotonic() + 60
+    while True:
+        try:
+            httpx.get(f"{base}/health/live", timeout=2).raise_for_status()
+            break
+        except httpx.TransportError:
+            if time.monotonic() > deadline or not process.is_alive():
+                raise
+            time.sleep(0.05)
     try:
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+        yield base
     finally:
-        server.should_exit = True
-        thread.join(10)
-        context.engine.dispose()
+        process.terminate()
+        process.join(15)
 
 
 def measure(base: str, who: str, path: str, requests: int) -> dict[str, Any]:
@@ -242,14 +258,13 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--requests", type=int, default=100)
     parser.add_argument("--explain", action="store_true", help="print the plan of the board's first statement")
     options = parser.parse_args(argv)
-    logging.disable(logging.INFO)
     with tempfile.TemporaryDirectory() as folder, postgres.start(Path(folder), quick=True) as running:
         migrate.upgrade(running.owner_url, running.app_url)
         ids = fill(running.owner_url, options.cases)
         settings = Settings(data_dir=Path(folder) / "data")
         if options.explain:
             print(explain(settings, running.app_url, ids), file=sys.stderr)
-        with serving(settings, running.app_url) as base:
+        with serving(Path(folder), running.app_url) as base:
             figures = [
                 measure(base, "reader", "/api/my-list", options.requests),
                 measure(base, "coordinator", "/api/board", options.requests),

@@ -40,7 +40,7 @@ _SUSPECT = text(
 )
 _FREE = text("select 1 from worklist.cases where id = :id for update skip locked")
 _BROKEN = text(
-    "select c.id, c.organization_id, extract(epoch from :now - coalesce(r.due_at, c.due_at)) / 60 as late "
+    "select c.id, c.organization_id "
     "from worklist.reads r join worklist.cases c on c.id = r.case_id "
     "where r.state in ('waiting', 'ready', 'assigned', 'reading') and coalesce(r.due_at, c.due_at) < :now "
     "and not exists (select 1 from worklist.alarms a where a.kind = 'promise_broken' and a.subject_id = c.id and a.cleared_at is null) "
@@ -90,7 +90,7 @@ def promise_broken(works: WorkFactory, *, now: datetime | None = None) -> int:
     raised = 0
     with works.read(_everywhere(works)) as work:
         rows = work.session.execute(_BROKEN, {"now": at}).all()
-    for case_id, organization_id, _late in rows:
+    for case_id, organization_id in rows:
         with works.begin(system("worklist", organization_id)) as work:
             words = "The promised time passed and nothing is signed."
             raised += raise_alarm(work, organization_id, "promise_broken", "case", case_id, words, case_id=case_id)

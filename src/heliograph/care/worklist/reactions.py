@@ -10,23 +10,13 @@ from heliograph.care.worklist.access import locked_case
 from heliograph.care.worklist.alarms import clear_alarm
 from heliograph.care.worklist.cases import ensure_case, ensure_case_for_images, make_ready
 from heliograph.care.worklist.changes import close_if_finished, images_came, order_cancelled, order_changed
-from heliograph.care.worklist.open import complete_read
 from heliograph.care.worklist.sources import study
 from heliograph.kit.work import Work
 from heliograph.records.archive.events import ImagesIndexed, StudyCompleted
 
 
-class ReportSignedEvent(Protocol):
-    """`reading.ReportSigned`: a room above announces it, so only its shape is known here."""
-
-    @property
-    def case_id(self) -> UUID: ...
-    @property
-    def read_id(self) -> UUID: ...
-
-
 class DeliveryAcknowledgedEvent(Protocol):
-    """`delivery.DeliveryAcknowledged`."""
+    """`delivery.DeliveryAcknowledged`: a room above announces it, so only its shape is known here."""
 
     @property
     def case_id(self) -> UUID: ...
@@ -57,11 +47,6 @@ def on_order_changed(work: Work, event: OrderChanged) -> None:
         order_cancelled(work, event.order_id)
     else:
         order_changed(work, event.order_id)
-
-
-def on_report_signed(work: Work, event: ReportSignedEvent) -> None:
-    """A report version was signed."""
-    complete_read(work, event.read_id)
 
 
 def on_delivery_acknowledged(work: Work, event: DeliveryAcknowledgedEvent) -> None:
