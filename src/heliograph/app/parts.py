@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import threading
 from collections.abc import Callable
-from types import FrameType
 
 from heliograph.app.context import Context, open_context
-from heliograph.app.supervise import die_with_parent
+from heliograph.app.supervise import die_with_parent, stop_on_signals
 from heliograph.kit.log import log, set_up_logging
 from heliograph.kit.settings import Settings
 
@@ -28,12 +26,7 @@ def run_part(part: str, settings: Settings) -> int:
     set_up_logging(part, level=settings.log_level, form=settings.log_format)
     stop = threading.Event()
     if part != "web":  # uvicorn sees to its own signals
-
-        def on_signal(_number: int, _frame: FrameType | None) -> None:
-            stop.set()
-
-        signal.signal(signal.SIGTERM, on_signal)
-        signal.signal(signal.SIGINT, on_signal)
+        stop_on_signals(stop)
     with open_context(settings, part=part) as context:
         _log.info("started", pid=os.getpid())
         _RUN[part](context, stop)

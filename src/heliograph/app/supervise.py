@@ -67,6 +67,31 @@ def die_with_parent(*, grace: float = 10.0) -> None:
         threading.Thread(target=_outlive, args=(handle, grace), name="die-with-parent", daemon=True).start()
 
 
+def stop_on_signals(stop: threading.Event, *, exit_on_second: bool = False) -> None:
+    """From now on SIGTERM and SIGINT set `stop`; with `exit_on_second`, another one exits with status 1.
+
+    The handler does not set it itself: it runs between two bytecodes of the main thread, which may hold the lock of the very
+    `stop` that it waits for, and would then wait for itself. `SimpleQueue.put` has no such lock.
+    """
+    signals: SimpleQueue[int] = SimpleQueue()
+    seen = 0
+
+    def on_signal(number: int, _frame: FrameType | None) -> None:
+        nonlocal seen
+        seen += 1
+        if seen > 1 and exit_on_second:
+            raise SystemExit(1)
+        signals.put(number)
+
+    def pass_on() -> None:
+        signals.get()
+        stop.set()
+
+    threading.Thread(target=pass_on, name="stop-on-signals", daemon=True).start()
+    signal.signal(signal.SIGTERM, on_signal)
+    signal.signal(signal.SIGINT, on_signal)
+
+
 def _outlive(handle: int, grace: float) -> None:
     select.select([handle], [], [])  # readable once the process has ended
     time.sleep(grace)

@@ -34,6 +34,11 @@ class Person:
     ) -> None:
         self._http.close()
 
+    @property
+    def cookie(self) -> str:
+        """The session's cookie, as a header's value."""
+        return "; ".join(f"{name}={value}" for name, value in self._http.cookies.items())
+
     def get(self, path: str) -> Any:
         return self._json(self._http.get(path))
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import socket
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from types import FrameType
 from urllib.error import URLError
 from urllib.request import urlopen
 
@@ -19,17 +17,18 @@ import click
 from sqlalchemy import select, update
 
 from heliograph.app import PARTS
-from heliograph.app.context import Context, open_context
+from heliograph.app.context import Context, Database, open_context, open_database
 from heliograph.app.demo.cases import make_files, round_of
 from heliograph.app.demo.network import ACTOR, PASSWORD, keep_shifts, make_network
 from heliograph.app.demo.people import READERS, STAFF
 from heliograph.app.demo.site import ResultReceiver, send_images, send_order
 from heliograph.app.parts import command
-from heliograph.app.supervise import Supervisor
+from heliograph.app.supervise import Supervisor, stop_on_signals
 from heliograph.care.worklist.model import Case
 from heliograph.governance.tenancy.queries import active_organizations
 from heliograph.kit.actor import system
-from heliograph.kit.log import set_up_logging
+from heliograph.kit.errors import HeliographError
+from heliograph.kit.log import log, set_up_logging
 from heliograph.kit.settings import PREFIX, Settings
 from heliograph.records.sites.model import Endpoint
 
@@ -39,13 +38,13 @@ READY_SECONDS = 60
 def demonstrate(settings: Settings, *, fresh: bool = False) -> int:
     """Runs the network until Ctrl-C; sends a round of cases when none is open, or when `fresh`."""
     stop = threading.Event()
-    with _running(settings, stop) as (context, _receiver, supervisor):
+    with _running(settings, stop) as (context, _receiver, supervisor, watch):
         if fresh or not _has_open_case(context):
             click.echo("Sending studies in as the simulated sites ...")
             _send_round(context, stop)
         _say_where(settings)
-        while supervisor.running and not stop.wait(0.5):
-            pass
+        while supervisor.running and not stop.wait(1.0):
+            watch()
         click.echo("Stopping ...")
     return 0
 
@@ -56,47 +55,53 @@ def demonstrate_once(settings: Settings, studies: Path | None) -> int:
 
     del settings
     with tempfile.TemporaryDirectory(prefix="heliograph-once-") as folder:
-        ports = {name: _free_port() for name in ("http", "dimse", "hl7")}
+        ports = {name: free_port() for name in ("http", "dimse", "hl7")}
         for name, port in ports.items():
             os.environ[f"{PREFIX}{name.upper()}_PORT"] = str(port)
         os.environ[f"{PREFIX}DATA_DIR"] = folder
         os.environ[f"{PREFIX}PUBLIC_URL"] = f"http://127.0.0.1:{ports['http']}"
         os.environ.setdefault(f"{PREFIX}LOG_LEVEL", "WARNING")
-        with _running(Settings(), threading.Event()) as (context, receiver, _supervisor):
+        with _running(Settings(), threading.Event()) as (context, receiver, _supervisor, _watch):
             steps = run_once(context, receiver, studies)
     steps.show()
     return 0 if steps.all_well else 1
 
 
 @contextlib.contextmanager
-def _running(settings: Settings, stop: threading.Event) -> Iterator[tuple[Context, ResultReceiver, Supervisor]]:
-    """Everything up and the network made; everything down and nothing left when the block ends."""
+def _running(
+    settings: Settings, stop: threading.Event
+) -> Iterator[tuple[Context, ResultReceiver, Supervisor, Callable[[], None]]]:
+    """Everything up and the network made; everything down and nothing left when the block ends. The last of what it gives is to be
+    called now and then: it starts a database that died again."""
     os.environ[f"{PREFIX}DEMONSTRATION"] = "true"
     os.environ.setdefault(f"{PREFIX}LOG_LEVEL", "WARNING")
     set_up_logging("demo", level="WARNING", form=settings.log_format)
 
-    def on_signal(_number: int, _frame: FrameType | None) -> None:
-        if stop.is_set():
-            raise SystemExit(1)
-        stop.set()
-
-    signal.signal(signal.SIGINT, on_signal)
-    signal.signal(signal.SIGTERM, on_signal)
+    stop_on_signals(stop, exit_on_second=True)
     _require_free(settings)
     receiver = ResultReceiver()
     receiver.start()
     try:
-        with open_context(settings, part="demo") as context:
+        with open_database(settings) as database, open_context(settings, part="demo") as context:
             if make_network(context, result_host="127.0.0.1", result_port=receiver.port):
                 click.echo("Made the demonstration network.")
-            _point_results_at(context, receiver.port)
+            point_results_at(context, receiver.port)
             keep_shifts(context)
             with Supervisor({part: command(part) for part in PARTS}) as supervisor:
-                if not supervisor.wait_ready(lambda: _is_ready(settings), READY_SECONDS):
+                if not supervisor.wait_ready(lambda: is_ready(settings), READY_SECONDS):
                     raise click.ClickException("The parts did not become ready; their messages above say why.")
-                yield context, receiver, supervisor
+                yield context, receiver, supervisor, lambda: _revive(database)
     finally:
         receiver.stop()
+
+
+def _revive(database: Database) -> None:
+    if database.embedded is None:
+        return
+    try:
+        database.embedded.ensure()
+    except HeliographError as error:
+        log(__name__).error("the database does not start", why=error.code)
 
 
 def _require_free(settings: Settings) -> None:
@@ -115,7 +120,8 @@ def _require_free(settings: Settings) -> None:
                 ) from error
 
 
-def _is_ready(settings: Settings) -> bool:
+def is_ready(settings: Settings) -> bool:
+    """Whether web, DICOM and HL7 answer on the ports of `settings`."""
     try:
         with urlopen(f"http://{settings.http_host}:{settings.http_port}/health/ready", timeout=2) as answer:
             ready: bool = answer.status == 200
@@ -134,15 +140,16 @@ def _listens(host: str, port: int) -> bool:
         return False
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of loopback that nobody uses now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
     return port
 
 
-def _point_results_at(context: Context, port: int) -> None:
-    """The simulated sites' system listens at another port each time."""
+def point_results_at(context: Context, port: int) -> None:
+    """Sends results to `port` of loopback: the simulated sites' system listens at another one each time."""
     with context.works.begin(system(ACTOR)) as work:
         work.session.execute(
             update(Endpoint).where(Endpoint.kind == "hl7_out", Endpoint.host == "127.0.0.1").values(port=port)

@@ -133,12 +133,10 @@ def shipped_files() -> tuple[Path, ...]:
     return tuple(Path(str(path)) for path in found if path is not None)
 
 
-def make_slices(folder: Path, count: int) -> tuple[Path, ...]:
-    """`count` CT slices of 0.53 MB in one series, for measurements: eight images, each under many UIDs."""
+def make_slices(folder: Path, count: int, seed: str = "bench") -> tuple[Path, ...]:
+    """`count` CT slices of 0.53 MB in one series, for measurements: eight images, each under many UIDs that depend on `seed`."""
     patient = DemoPatient("BENCH", "DEMO", "Bench^Mark", "19700101", "O")
-    facts = StudyFacts(
-        patient, "BENCH", "20260101", "120000", make_uid("bench"), "bench", "Slices", "Demo", "Doe^A", "CT1"
-    )
+    facts = StudyFacts(patient, "BENCH", "20260101", "120000", make_uid(seed), seed, "Slices", "Demo", "Doe^A", "CT1")
     folder.mkdir(parents=True, exist_ok=True)
     pixels = phantom.ct_pixels(phantom.head(8, seed=1), seed=1, noise_hu=4)
     ds = iod.ct(facts, 1, "Slices", 1.0, 0.45)
