@@ -7,9 +7,16 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
+from alembic.script.revision import ResolutionError
+from alembic.util import CommandError
 from sqlalchemy import create_engine, make_url, text
 
 import heliograph
+from heliograph.kit.errors import Conflict
+
+
+class NewerDatabase(Conflict):
+    """The database is newer than this program: run the version that migrated it, or a later one."""
 
 
 def migrations_folder() -> Path:
@@ -29,8 +36,17 @@ def _config(owner_url: str, app_role: str) -> Config:
 
 
 def upgrade(owner_url: str, app_url: str) -> None:
-    """Runs every migration that is missing. Safe to run from several processes at once."""
-    command.upgrade(_config(owner_url, _role(app_url)), "head")
+    """Runs every migration that is missing. Safe to run from several processes at once.
+
+    Raises: NewerDatabase.
+    """
+    config = _config(owner_url, _role(app_url))
+    try:
+        command.upgrade(config, "head")
+    except CommandError as error:
+        if isinstance(error.__cause__, ResolutionError):
+            raise NewerDatabase() from error
+        raise
 
 
 def revise(owner_url: str, app_url: str, message: str, rev_id: str) -> None:
