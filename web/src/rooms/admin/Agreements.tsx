@@ -43,15 +43,15 @@ export function Agreements() {
     { name: "allows_provisional_stat", label: "A STAT may be read before it is matched", kind: "switch", hint: "The report is held until then" },
   ];
   const columns: Column<Agreement>[] = [
-    { id: "client", head: "Client", width: 170, cell: (one) => <span className="m">{nameIn(organizations.data, one.organization_id)}</span>, sort: (one) => `${nameIn(organizations.data, one.organization_id)} ${one.group_name} ${1000 - one.version}` },
-    { id: "group", head: "Group", width: 150, cell: (one) => one.group_name, sort: (one) => one.group_name },
-    { id: "version", head: "Version", width: 70, align: "right", cell: (one) => <span className="num">{one.version}</span>, sort: (one) => one.version },
-    { id: "reads", head: "Reads", width: 210, cell: (one) => `${one.exam_classes.length ? one.exam_classes.map((name) => name.replace("subspecialty:", "")).join(", ") : "everything"}, ${one.read_kind}` },
+    { id: "client", head: "Client", width: 124, cell: (one) => <span className="m">{nameIn(organizations.data, one.organization_id)}</span>, sort: (one) => `${nameIn(organizations.data, one.organization_id)} ${one.group_name} ${1000 - one.version}` },
+    { id: "group", head: "Group", width: 116, cell: (one) => one.group_name, sort: (one) => one.group_name },
+    { id: "version", head: "Version", width: 64, align: "right", cell: (one) => <span className="num">{one.version}</span>, sort: (one) => one.version },
+    { id: "reads", head: "Reads", width: 160, cell: (one) => `${one.exam_classes.length ? one.exam_classes.map((name) => name.replace("subspecialty:", "")).join(", ") : "everything"}, ${one.read_kind}` },
     {
       id: "promises",
       head: "Promises",
       cell: (one) => (
-        <span className="proms">
+        <span className="proms" title={Object.entries(one.promises).map(([priority, minutes]) => `${priority} ${span(minutes * MINUTE)}`).join(", ")}>
           {Object.entries(one.promises)
             .sort((a, b) => a[1] - b[1])
             .map(([priority, minutes]) => (
@@ -62,8 +62,8 @@ export function Agreements() {
         </span>
       ),
     },
-    { id: "from", head: "From", width: 106, cell: (one) => <span className="num q">{day(one.valid_from, "UTC")}</span>, sort: (one) => one.valid_from },
-    { id: "until", head: "Last day", width: 106, cell: (one) => <span className={`num${standing(one, now) === "ended" ? " f" : " q"}`}>{lastDay(one.valid_until)}</span>, sort: (one) => one.valid_until },
+    { id: "from", head: "From", width: 98, cell: (one) => <span className="num q">{day(one.valid_from, "UTC")}</span>, sort: (one) => one.valid_from },
+    { id: "until", head: "Last day", width: 98, cell: (one) => <span className={`num${standing(one, now) === "ended" ? " f" : " q"}`}>{lastDay(one.valid_until)}</span>, sort: (one) => one.valid_until },
     { id: "places", head: "Seen from", width: 180, show: "wide", cell: (one) => <span className="q">{one.viewing_places.length ? one.viewing_places.map(jurisdictionName).join(", ") : "as the law allows"}</span> },
     { id: "renew", head: "", width: 110, cell: (one) => (newest(list.data, one) ? <Change onClick={() => setFrom(one)}>New version</Change> : <span className="f">superseded</span>) },
   ];

@@ -239,23 +239,23 @@ function Held({ reader, part, now, onEnd }: { reader: ReaderFacts; part: Part; n
       <table aria-label={part} className="inset">
         <thead>
           <tr>
-            <th style={{ width: "20%" }}>{part === "licences" ? "Jurisdiction" : part === "privileges" ? "Facility" : part === "certificates" ? "Board" : "Group"}</th>
+            <th style={{ width: "18%" }}>{part === "licences" ? "Jurisdiction" : part === "privileges" ? "Facility" : part === "certificates" ? "Board" : "Group"}</th>
             <th>{part === "licences" ? "Number" : part === "privileges" || part === "certificates" ? "For" : "Terms"}</th>
-            <th style={{ width: "32%" }}>
+            <th style={{ width: "27%" }}>
               <span className="gh">
                 {scale.years.map((year) => (
                   <span key={year}>{year}</span>
                 ))}
               </span>
             </th>
-            <th className="r" style={{ width: 104 }}>
+            <th className="r" style={{ width: 98 }}>
               Last day
             </th>
-            <th className="r" style={{ width: 82 }}>
+            <th className="r" style={{ width: 66 }}>
               Left
             </th>
-            {part === "licences" && <th style={{ width: 92 }}>Register</th>}
-            <th style={{ width: 84 }} aria-label="Change" />
+            {part === "licences" && <th style={{ width: 80 }}>Register</th>}
+            <th style={{ width: 76 }} aria-label="Change" />
           </tr>
         </thead>
         <tbody>

@@ -1,6 +1,6 @@
 import { useState } from "react";
 import { api, url } from "../../api/client";
-import { Avatar, Button, type Column, clock, DAY, day, exact, HOUR, MINUTE, ms, near, Panel, Segments, toast, useNow, zoneCity } from "../../kit";
+import { Avatar, Button, type Column, clock, DAY, day, exact, HOUR, MINUTE, ms, near, Panel, Segments, toast, useKeys, useNow, zoneCity } from "../../kit";
 import { nameIn, options, renew, useAdminList, useOrganizations, useReaders } from "./data";
 import { ListSection } from "./ListSection";
 import { RecordDialog } from "./RecordDialog";
@@ -49,6 +49,7 @@ export function Shifts() {
     { id: "length", head: "Length", width: 84, align: "right", cell: (one) => <span className="num q">{exact(ms(one.ends_at) - ms(one.starts_at)).replace(/:00$/, "")}</span>, sort: (one) => ms(one.ends_at) - ms(one.starts_at) },
     { id: "remove", head: "", width: 96, cell: (one) => (ms(one.ends_at) > now ? <Change onClick={() => void remove(one)}>Take away</Change> : null) },
   ];
+  useKeys("Administration", [{ id: "admin.add", keys: ["n"], label: "New shifts", run: () => setAdding(true) }]);
   const seg = (
     <Segments<"chart" | "list">
       small
@@ -86,7 +87,7 @@ export function Shifts() {
           end={
             <>
               {seg}
-              <Button size="sm" icon="plus" onClick={() => setAdding(true)}>
+              <Button size="sm" icon="plus" keyHint="n" onClick={() => setAdding(true)}>
                 New shifts
               </Button>
             </>
