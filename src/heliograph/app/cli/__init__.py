@@ -158,6 +158,8 @@ def _settings() -> Settings:
 
     try:
         return Settings()
+    except HeliographError as error:
+        raise click.ClickException(error.detail) from error
     except ValidationError as error:
         lines = [f"HELIOGRAPH_{'_'.join(str(p) for p in e['loc']).upper()}: {e['msg']}" for e in error.errors()]
         raise click.ClickException("\n".join(["Settings can't be used:", *lines])) from error
