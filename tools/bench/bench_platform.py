@@ -94,7 +94,7 @@ def _spooled(platform: Platform) -> bool:
 
 def _ready(platform: Platform, work: Path, rounds: int = 5) -> list[Figure]:
     """From completeness to the case standing on the coordinator's board as assigned: by quiet, and by the technologist's word."""
-    quiet, told = [], []
+    quiet, told = list[float](), list[float]()
     with Person(platform.base_url, "nadia", PASSWORD) as nadia, Person(platform.base_url, "eirik", PASSWORD) as eirik:
         for number in range(rounds):
             case = _case(number)
@@ -121,8 +121,10 @@ def _case(number: int) -> DemoCase:
 
 
 def _study_of(site: Person, accession: str) -> str | None:
-    found: list[str] = [row["study_id"] for row in site.get(f"/api/search?q={accession}") if row["study_id"]]
-    return found[0] if found else None
+    for row in site.get(f"/api/search?q={accession}"):
+        if row["case_id"] and (studies := site.get(f"/api/cases/{row['case_id']}")["studies"]):
+            return str(studies[0]["id"])
+    return None
 
 
 def _assigned(coordinator: Person, accession: str) -> bool | None:
