@@ -6,11 +6,15 @@ import os
 import sys
 import threading
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from heliograph.app.context import Context, open_context
 from heliograph.app.supervise import die_with_parent, stop_on_signals
 from heliograph.kit.log import log, set_up_logging
 from heliograph.kit.settings import Settings
+
+if TYPE_CHECKING:
+    import uvicorn
 
 _log = log(__name__)
 
@@ -34,12 +38,13 @@ def run_part(part: str, settings: Settings) -> int:
     return 0
 
 
-def _web(context: Context, _stop: threading.Event) -> None:
+def web_config(context: Context) -> uvicorn.Config:
+    """How the web server runs."""
     import uvicorn
 
     from heliograph.app.web.main import create_app
 
-    config = uvicorn.Config(
+    return uvicorn.Config(
         create_app(context),
         host=context.settings.http_host,
         port=context.settings.http_port,
@@ -49,7 +54,12 @@ def _web(context: Context, _stop: threading.Event) -> None:
         server_header=False,
         forwarded_allow_ips=context.settings.trusted_proxies,
     )
-    uvicorn.Server(config).run()
+
+
+def _web(context: Context, _stop: threading.Event) -> None:
+    import uvicorn
+
+    uvicorn.Server(web_config(context)).run()
 
 
 def _dimse(context: Context, stop: threading.Event) -> None:
