@@ -14,20 +14,20 @@ export interface Due {
 }
 
 const LANES = 3;
-const LEFT = 96;
 
 /** Each promise of the next two hours at its minute; what is past due stands at the left in red. */
 export function DeadlineRuler({ items, onOpen, minutes = 120 }: { items: readonly Due[]; onOpen?: (id: string) => void; minutes?: number }) {
   const now = useNow(MINUTE);
   const { ref, width: measured } = useElementSize();
   const width = Math.max(700, Math.round(measured) || 1300);
-  const scale = (width - LEFT - 24) / minutes;
-  const x = (at: number) => LEFT + ((at - now) / MINUTE) * scale;
-
   const sorted = [...items].sort((a, b) => ms(a.due) - ms(b.due));
   const past = sorted.filter((one) => ms(one.due) < now);
+  // The box of what is past due takes its longest name: names are not cut.
+  const start = Math.max(96, 52 + Math.max(0, ...past.slice(0, LANES).map((one) => one.label.length)) * 7.8);
+  const scale = (width - start - 24) / minutes;
+  const x = (at: number) => start + ((at - now) / MINUTE) * scale;
   const coming = sorted.filter((one) => ms(one.due) >= now && ms(one.due) <= now + minutes * MINUTE);
-  const free = Array.from({ length: LANES }, () => LEFT - 20);
+  const free = Array.from({ length: LANES }, () => start - 20);
   const laid: { item: Due; x: number; lane: number }[] = [];
   let hidden = 0;
   for (const item of coming) {
@@ -46,7 +46,7 @@ export function DeadlineRuler({ items, onOpen, minutes = 120 }: { items: readonl
     <div ref={ref}>
       <svg viewBox={`0 0 ${width} 98`} width="100%" role="group" aria-label={`${coming.length} promises due in the next ${minutes / 60} hours, ${past.length} past due`}>
         {Array.from({ length: 9 }, (_, index) => {
-          const at = LEFT + index * step * scale;
+          const at = start + index * step * scale;
           const minute = index * step;
           return (
             <g key={index}>
@@ -59,7 +59,7 @@ export function DeadlineRuler({ items, onOpen, minutes = 120 }: { items: readonl
         })}
         {past.length > 0 && (
           <>
-            <rect x={0} y={14} width={82} height={66} rx={3} fill="var(--red-soft)" />
+            <rect x={0} y={14} width={start - 14} height={66} rx={3} fill="var(--red-soft)" />
             <text x={8} y={94} className="ax" style={{ fill: "var(--red)" }}>
               past due {past.length}
             </text>
@@ -73,9 +73,9 @@ export function DeadlineRuler({ items, onOpen, minutes = 120 }: { items: readonl
             )}
           </>
         )}
-        <line x1={LEFT} x2={LEFT} y1={8} y2={80} stroke="var(--text)" strokeWidth={1.5} />
-        <line x1={LEFT} x2={width - 24} y1={80.5} y2={80.5} stroke="var(--line-2)" />
-        <line x1={LEFT} x2={LEFT + Math.min(60, minutes) * scale} y1={80.5} y2={80.5} stroke="var(--amber-solid)" strokeWidth={2} />
+        <line x1={start} x2={start} y1={8} y2={80} stroke="var(--text)" strokeWidth={1.5} />
+        <line x1={start} x2={width - 24} y1={80.5} y2={80.5} stroke="var(--line-2)" />
+        <line x1={start} x2={start + Math.min(60, minutes) * scale} y1={80.5} y2={80.5} stroke="var(--amber-solid)" strokeWidth={2} />
         {laid.map(({ item, x: at, lane }) => (
           <Item key={item.id} item={item} x={at} y={15 + lane * 22} onOpen={onOpen} />
         ))}
