@@ -41,9 +41,21 @@ export function kindFor(examClass: string | null): Kind {
   return fitting.reduce((best, next) => (next.length > best.length ? next : best)).kind;
 }
 
-/** The protocol's id for an exam, as it goes into the address. */
-export function protocolFor(examClass: string | null, withPrior: boolean): string {
-  return `hg-${kindFor(examClass).id}${withPrior ? "-prior" : ""}`;
+/** Layouts a kind comes in. OHIF takes a named protocol's first stage whatever matches, so each layout is a protocol of its own. */
+type Layout = "one" | "two" | "four" | "prior";
+
+const idOf = (kind: Kind, layout: Layout) => `hg-${kind.id}-${layout}`;
+
+/** How many places this exam's images want when it is read alone: series must be counted only where it is more than one. */
+export function placesFor(examClass: string | null): number {
+  return kindFor(examClass).places;
+}
+
+/** The protocol's id for an exam, as it goes into the address. `series`: how many of the study have images. */
+export function protocolFor(examClass: string | null, withPrior: boolean, series: number): string {
+  const kind = kindFor(examClass);
+  const places = Math.min(kind.places, series);
+  return idOf(kind, withPrior ? "prior" : places >= 4 ? "four" : places >= 2 ? "two" : "one");
 }
 
 function selector(kind: Kind, study: 0 | 1): Record<string, unknown> {
@@ -65,7 +77,6 @@ function viewport(kind: Kind, which: "current" | "prior", index: number): Record
       viewportType: "stack",
       allowUnmatchedView: true,
       initialImageOptions: { preset: "middle" },
-      syncGroups: [{ type: "imageSlice", id: `hg-slices-${index}`, source: true, target: true }],
     },
     displaySets: [{ id: which, matchedDisplaySetsIndex: index, options: kind.voi ? { voi: kind.voi } : {} }],
   };
@@ -73,38 +84,38 @@ function viewport(kind: Kind, which: "current" | "prior", index: number): Record
 
 type Place = readonly ["current" | "prior", number];
 
-function stage(kind: Kind, name: string, rows: number, columns: number, places: readonly Place[]): Record<string, unknown> {
-  return {
-    name,
-    stageActivation: { enabled: { minViewportsMatched: places.length } },
-    viewportStructure: { layoutType: "grid", properties: { rows, columns } },
-    viewports: places.map(([which, index]) => viewport(kind, which, index)),
-  };
-}
+const LAYOUTS: Record<Layout, { name: string; rows: number; columns: number; places: readonly Place[] }> = {
+  one: { name: "", rows: 1, columns: 1, places: [["current", 0]] },
+  two: { name: ", two series", rows: 1, columns: 2, places: [["current", 0], ["current", 1]] },
+  four: { name: ", four series", rows: 2, columns: 2, places: [["current", 0], ["current", 1], ["current", 2], ["current", 3]] },
+  prior: { name: " with prior", rows: 1, columns: 2, places: [["current", 0], ["prior", 0]] },
+};
 
-function protocol(kind: Kind, withPrior: boolean): Record<string, unknown> {
-  const one = stage(kind, "One", 1, 1, [["current", 0]]);
-  const two = stage(kind, "Two", 1, 2, [["current", 0], ["current", 1]]);
-  const four = stage(kind, "Four", 2, 2, [["current", 0], ["current", 1], ["current", 2], ["current", 3]]);
-  const beside = stage(kind, "With prior", 1, 2, [["current", 0], ["prior", 0]]);
-  const twice = stage(kind, "Two with prior", 2, 2, [["current", 0], ["prior", 0], ["current", 1], ["prior", 1]]);
-  const stages = withPrior ? [...(kind.places > 1 ? [twice] : []), beside, one] : [...(kind.places > 2 ? [four] : []), ...(kind.places > 1 ? [two] : []), one];
+function protocol(kind: Kind, layout: Layout): Record<string, unknown> {
+  const { name, rows, columns, places } = LAYOUTS[layout];
   return {
-    id: `hg-${kind.id}${withPrior ? "-prior" : ""}`,
-    name: `${kind.name}${withPrior ? " with prior" : ""}`,
-    numberOfPriorsReferenced: withPrior ? 1 : 0,
+    id: idOf(kind, layout),
+    name: `${kind.name}${name}`,
+    numberOfPriorsReferenced: layout === "prior" ? 1 : 0,
     // Never chosen by itself: the page names it.
     protocolMatchingRules: [],
     toolGroupIds: ["default"],
-    displaySetSelectors: { current: selector(kind, 0), ...(withPrior ? { prior: selector(kind, 1) } : {}) },
+    displaySetSelectors: { current: selector(kind, 0), ...(layout === "prior" ? { prior: selector(kind, 1) } : {}) },
     defaultViewport: {
       viewportOptions: { viewportType: "stack", toolGroupId: "default", allowUnmatchedView: true },
       displaySets: [{ id: "current", matchedDisplaySetsIndex: -1 }],
     },
-    stages,
+    stages: [
+      {
+        name: name || kind.name,
+        stageActivation: { enabled: { minViewportsMatched: 1 } },
+        viewportStructure: { layoutType: "grid", properties: { rows, columns } },
+        viewports: places.map(([which, index]) => viewport(kind, which, index)),
+      },
+    ],
   };
 }
 
 export function hangingProtocols(): { name: string; protocol: Record<string, unknown> }[] {
-  return KINDS.flatMap((kind) => [false, true].map((withPrior) => protocol(kind, withPrior))).map((one) => ({ name: String(one.id), protocol: one }));
+  return KINDS.flatMap((kind) => (Object.keys(LAYOUTS) as Layout[]).map((layout) => protocol(kind, layout))).map((one) => ({ name: String(one.id), protocol: one }));
 }

@@ -2,13 +2,13 @@
  * Our extension of OHIF, loaded at run time before it starts: sets its configuration, hangs images by exam, and speaks with the
  * page that holds the report. It holds no data of its own; every study is asked from /dicomweb/<organisation> with the session.
  */
-import { hangingProtocols, protocolFor } from "./hanging";
+import { hangingProtocols, placesFor, protocolFor } from "./hanging";
 import { keyReader } from "./keys";
 import { dress, overlays } from "./look";
 import type { Managers } from "./ohif";
 import { presetsFor } from "./presets";
 import { type ForwardedKey, type FromViewer, type OpenStudy, post, received, type ToViewer } from "./protocol";
-import { dataSource, isSlug, slugIn } from "./source";
+import { countSeries, dataSource, isSlug, slugIn } from "./source";
 import { watch } from "./watch";
 
 const parent = window.parent === window ? null : window.parent;
@@ -41,7 +41,7 @@ function begin({ servicesManager, commandsManager, extensionManager }: Managers)
   );
   const run = (name: string, options: Record<string, unknown> = {}) => commandsManager.runCommand(name, options, "CORNERSTONE") ?? commandsManager.runCommand(name, options);
   let examClass: string | null = null;
-  let linked = true;
+  let turns = 0;
 
   const state = () => services.viewportGridService.getState();
   const activeSet = () => {
@@ -49,13 +49,18 @@ function begin({ servicesManager, commandsManager, extensionManager }: Managers)
     const uid = activeViewportId ? viewports.get(activeViewportId)?.displaySetInstanceUIDs[0] : undefined;
     return uid ? services.displaySetService.getDisplaySetByUID(uid) : undefined;
   };
-  const open = (wanted: OpenStudy) => {
+  const open = async (wanted: OpenStudy) => {
     if (!isSlug(wanted.slug)) return;
     examClass = wanted.examClass;
+    const turn = ++turns;
     watcher.begin(wanted.priors, wanted.examClass);
     extensionManager.addDataSource(dataSource(wanted.slug));
     extensionManager.setActiveDataSource(wanted.slug);
-    const query = new URLSearchParams({ hangingprotocolId: protocolFor(wanted.examClass, wanted.priors.length > 0) });
+    const withPrior = wanted.priors.length > 0;
+    const series = !withPrior && placesFor(wanted.examClass) > 1 ? await countSeries(wanted.slug, wanted.studies[0] ?? "") : 1;
+    // Another study was asked for meanwhile: this one must not overtake it.
+    if (turn !== turns) return;
+    const query = new URLSearchParams({ hangingprotocolId: protocolFor(wanted.examClass, withPrior, series) });
     query.set("StudyInstanceUIDs", [...wanted.studies, ...wanted.priors].join(","));
     // Without a reload: programs, workers and decoded images of the living viewer stay. A source that was added later has no route
     // of its own, so this is the route of the active one.
@@ -90,12 +95,6 @@ function begin({ servicesManager, commandsManager, extensionManager }: Managers)
   };
   const preset = (width: number, level: number) => run("setWindowLevel", { windowWidth: width, windowCenter: level });
   const command = (name: string) => run(name === "removeSelected" ? "deleteActiveAnnotation" : name);
-  const link = (on: boolean) => {
-    linked = on;
-    for (const id of state().viewports.keys()) {
-      for (const one of services.syncGroupService.getSynchronizersForViewport?.(id) ?? []) if (one.id.startsWith("hg-slices")) one.setEnabled?.(linked);
-    }
-  };
   const layout = (wanted: "one" | "two" | "four" | "mpr") => {
     if (wanted === "mpr") commandsManager.runCommand("toggleHangingProtocol", { protocolId: "mpr" });
     else commandsManager.runCommand("setViewportGridLayout", { numRows: wanted === "four" ? 2 : 1, numCols: wanted === "one" ? 1 : 2 });
@@ -104,7 +103,7 @@ function begin({ servicesManager, commandsManager, extensionManager }: Managers)
   const obey = (message: ToViewer) => {
     switch (message.kind) {
       case "open":
-        return open(message);
+        return void open(message);
       case "close":
         return void commandsManager.runCommand("navigateHistory", { to: "/idle", options: { replace: true } });
       case "series":
@@ -122,7 +121,7 @@ function begin({ servicesManager, commandsManager, extensionManager }: Managers)
       case "layout":
         return layout(message.layout);
       case "link":
-        return link(message.on);
+        return watcher.link(message.on);
       case "theme":
         document.documentElement.dataset.theme = message.theme;
         return;

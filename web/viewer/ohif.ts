@@ -40,6 +40,9 @@ interface PubSub {
 export interface CornerstoneViewport {
   element?: HTMLElement;
   getCurrentImageIdIndex?: () => number;
+  getCurrentImageId?: () => string | undefined;
+  getImageIds?: () => string[];
+  setImageIdIndex?: (index: number) => Promise<unknown>;
   getSliceIndex?: () => number;
   getNumberOfSlices?: () => number;
 }
@@ -53,7 +56,6 @@ export interface Services {
   measurementService: PubSub & { getMeasurements: () => Measurement[] };
   cornerstoneViewportService: PubSub & { getCornerstoneViewport: (id: string) => CornerstoneViewport | null };
   customizationService: { setCustomizations: (customizations: Record<string, unknown>, scope?: "default" | "mode" | "global") => void };
-  syncGroupService: { getSynchronizersForViewport?: (id: string) => { id: string; setEnabled?: (on: boolean) => void }[] };
   uiNotificationService?: { show: (options: { title: string; message: string; type: string }) => void };
 }
 
@@ -71,6 +73,7 @@ export interface DataSource {
 
 export interface Cornerstone {
   eventTarget: EventTarget;
+  metaData: { get: (type: string, imageId: string) => unknown };
   Enums: { Events: Record<string, string> };
 }
 

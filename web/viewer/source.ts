@@ -41,3 +41,17 @@ export function dataSource(slug: string): DataSource {
     },
   };
 }
+
+const NOT_IMAGES = new Set(["SR", "PR", "KO", "SEG", "RTSTRUCT", "RTPLAN", "RTDOSE", "DOC", "OT"]);
+
+/** How many series of a study have images (QIDO-RS, PS3.18 10.6); 1 when the archive doesn't say. */
+export async function countSeries(slug: string, studyUid: string): Promise<number> {
+  try {
+    const answer = await fetch(`/dicomweb/${slug}/studies/${encodeURIComponent(studyUid)}/series`, { headers: { Accept: "application/dicom+json" }, credentials: "same-origin" });
+    if (!answer.ok) return 1;
+    const series = (await answer.json()) as Record<string, { Value?: unknown[] } | undefined>[];
+    return Math.max(1, series.filter((one) => !NOT_IMAGES.has(String(one["00080060"]?.Value?.[0] ?? ""))).length);
+  } catch {
+    return 1;
+  }
+}

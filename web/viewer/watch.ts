@@ -1,3 +1,4 @@
+import { linker } from "./link";
 import type { CornerstoneViewport, DisplaySet, Measurement, Services } from "./ohif";
 import { presetsFor } from "./presets";
 import type { FromViewer, ViewerMeasurement, ViewerSeries } from "./protocol";
@@ -7,6 +8,7 @@ export interface Watcher {
   begin: (priors: readonly string[], examClass: string | null) => void;
   isPrior: (studyUid: string) => boolean;
   seriesNow: () => ViewerSeries[];
+  link: (on: boolean) => void;
 }
 
 const NOT_IMAGES = new Set(["SR", "PR", "KO", "SEG", "RTSTRUCT", "RTPLAN", "RTDOSE", "DOC"]);
@@ -26,6 +28,7 @@ export function watch(services: Services, say: (message: FromViewer) => void): W
   let priors = new Set<string>();
   let examClass: string | null = null;
   let first = true;
+  const links = linker(services);
   /** Series UID -> indexes shown. */
   const seen = new Map<string, Set<number>>();
 
@@ -138,6 +141,7 @@ export function watch(services: Services, say: (message: FromViewer) => void): W
       if (listening.has(element)) return;
       listening.add(element);
       // Counted once it is on the screen, not when it was merely asked for.
+      element.addEventListener(events.STACK_NEW_IMAGE ?? "", () => links.moved(viewportId));
       element.addEventListener(events.IMAGE_RENDERED ?? "", () => note(cornerstoneViewportService.getCornerstoneViewport(viewportId), viewportId));
     });
     cornerstone.eventTarget.addEventListener(events.IMAGE_LOAD_ERROR ?? "IMAGE_LOAD_ERROR", (event) => {
@@ -156,8 +160,10 @@ export function watch(services: Services, say: (message: FromViewer) => void): W
       priors = new Set(nextPriors);
       examClass = nextClass;
       first = true;
+      links.begin();
     },
     isPrior: (studyUid) => priors.has(studyUid),
     seriesNow,
+    link: links.set,
   };
 }

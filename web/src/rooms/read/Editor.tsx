@@ -1,4 +1,3 @@
-import { Extension } from "@tiptap/core";
 import { EditorContent, useEditor } from "@tiptap/react";
 import StarterKit from "@tiptap/starter-kit";
 import { useEffect, useRef } from "react";
@@ -23,12 +22,10 @@ const PLAIN = StarterKit.configure({
   trailingNode: false,
 });
 
-/** Ctrl+Enter signs; the editor must not make a hard break of it. */
-const SIGN_KEYS = Extension.create({
-  name: "signKeys",
-  priority: 1000,
-  addKeyboardShortcuts: () => ({ "Mod-Enter": () => true, "Mod-Shift-Enter": () => true }),
-});
+/** Ctrl+Enter signs and Escape goes to the images: the editor passes them by untouched, so that the page's own keys get them. */
+function isPageKey(event: KeyboardEvent): boolean {
+  return event.key === "Escape" || (event.key === "Enter" && (event.ctrlKey || event.metaKey));
+}
 
 export interface SectionEditorProps {
   id: string;
@@ -43,11 +40,12 @@ export interface SectionEditorProps {
 export function SectionEditor({ id, label, text, locked, onChange, onBlur }: SectionEditorProps) {
   const told = useRef(text);
   const editor = useEditor({
-    extensions: [PLAIN, SIGN_KEYS],
+    extensions: [PLAIN],
     content: toDoc(text),
     editable: !locked,
     editorProps: {
       attributes: { "aria-label": label, "aria-multiline": "true", role: "textbox", class: "sec-text", spellcheck: "true", "data-section": id },
+      handleDOMEvents: { keydown: (_view, event) => isPageKey(event) },
       transformPastedHTML: (html) => html.replace(/<br\s*\/?>/gi, "</p><p>"),
     },
     onUpdate: ({ editor: own }) => {

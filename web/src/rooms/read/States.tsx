@@ -1,7 +1,7 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { ApiError } from "../../api/client";
 import type { Check } from "../../api/types";
-import { Button, clock, Empty, ErrorState, type IconName, LinkButton, Note, Why } from "../../kit";
+import { Button, clock, Empty, ErrorState, type IconName, LinkButton, Note } from "../../kit";
 import { dismissError, openStudy, reloadViewer, useViewer } from "./viewer/store";
 
 /** The read could not be opened: who has it since when, why it is no longer this reader's, or what failed. */
@@ -24,8 +24,7 @@ export function NotOpened({ error, zone, onRetry }: { error: unknown; zone: stri
     const checks = Array.isArray(error.problem.checks) ? (error.problem.checks as Check[]) : [];
     return (
       <State icon="shield" title="You may no longer read this case" action={back}>
-        <span>{error.detail}</span>
-        {checks.some((check) => check.outcome !== "pass") && <Why reasons={checks.filter((check) => check.outcome !== "pass")} />}
+        {[error.detail, ...checks.filter((check) => check.outcome !== "pass").map((check) => check.text)].filter(Boolean).join(" ")}
       </State>
     );
   }
