@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -15,7 +16,24 @@ from heliograph.kit.settings import Settings
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
-@click.group(context_settings=CONTEXT)
+class _Plain(click.Group):
+    """Says in words what was refused or did not answer; only a fault of the program shows where it happened."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        from sqlalchemy.exc import OperationalError
+
+        try:
+            return super().invoke(ctx)
+        except HeliographError as error:
+            raise click.ClickException(error.detail) from error
+        except OperationalError as error:
+            said = str(error.orig).strip().splitlines()[0]
+            raise click.ClickException(
+                f"The database does not answer: {said}\nIs it up, and is HELIOGRAPH_DATABASE_URL right? See `heliograph doctor`."
+            ) from error
+
+
+@click.group(cls=_Plain, context_settings=CONTEXT)
 @click.version_option(heliograph.__version__, prog_name="heliograph")
 def cli() -> None:
     """Heliograph runs a teleradiology network.
@@ -89,6 +107,8 @@ def user_add(
         )
         for given in roles:
             role, _, slug = given.partition("@")
+            if not slug:
+                raise click.UsageError("--role takes ROLE@ORGANISATION, as reader@aurora.")
             organization = organization_by_slug(work.session, slug)
             if organization is None:
                 raise click.ClickException(f"There is no organisation {slug!r}.")
@@ -158,8 +178,6 @@ def _settings() -> Settings:
 
     try:
         return Settings()
-    except HeliographError as error:
-        raise click.ClickException(error.detail) from error
     except ValidationError as error:
         lines = [f"HELIOGRAPH_{'_'.join(str(p) for p in e['loc']).upper()}: {e['msg']}" for e in error.errors()]
         raise click.ClickException("\n".join(["Settings can't be used:", *lines])) from error
@@ -167,8 +185,4 @@ def _settings() -> Settings:
 
 def main() -> None:
     """The console script."""
-    try:
-        cli(standalone_mode=True)
-    except HeliographError as error:
-        click.secho(error.detail, fg="red", err=True)
-        sys.exit(1)
+    cli()
