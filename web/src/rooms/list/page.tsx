@@ -9,7 +9,7 @@ import { Button, ColumnsButton, DataTable, Empty, ErrorState, Foot, left, MINUTE
 import { startViewer } from "../read/viewer/store";
 import { columns } from "./columns";
 import { Preview } from "./Preview";
-import { EMPTY, HAND_BACK, isTab, summary, tabsOf, toneOf } from "./words";
+import { begun, EMPTY, HAND_BACK, isTab, summary, tabsOf, toneOf } from "./words";
 import "./list.css";
 
 const TOPICS: readonly Topic[] = ["case", "study", "order", "report", "shift"];
@@ -54,7 +54,8 @@ export default function ListPage() {
   const openNext = async () => {
     // Asked at the moment of the key: what was next a minute ago may be open elsewhere by now.
     const fresh = await next.refetch();
-    if (fresh.data) open(fresh.data);
+    const wanted = fresh.data ?? begun(items, me);
+    if (wanted) open(wanted);
     else toast({ tone: fresh.isError ? "warn" : "plain", text: fresh.isError ? "The server does not answer; your list is as it was." : "Nothing is waiting to be read by you" });
   };
   const togglePreview = () => setPreview((before) => remember(!before));
@@ -73,7 +74,7 @@ export default function ListPage() {
           <Tabs label="Filters" tabs={tabsOf(list.data?.counts)} value={tab} onChange={setTab} />
           <span className="grow" />
           <ColumnsButton state={table} />
-          <NextButton next={next.data} now={now} onOpen={() => void openNext()} />
+          <NextButton next={next.data ?? begun(items, me)} now={now} onOpen={() => void openNext()} />
         </div>
         <div className="list">
           {list.data ? (

@@ -24,6 +24,11 @@ export function heldBy(item: ListItem, me: string): string | null {
   return item.opened_by && item.opened_by !== me ? item.opened_by : null;
 }
 
+/** A case that was opened and left: next when nothing new waits. */
+export function begun(items: readonly ListItem[], me: string): ListItem | null {
+  return items.find((item) => item.state === "reading" && !item.hold_reason && heldBy(item, me) === null) ?? null;
+}
+
 export function stateOf(item: ListItem, me: string): { dot: DotState; word: string; title?: string } {
   if (item.state === "done") return { dot: "done", word: "Signed" };
   if (item.state === "cancelled") return { dot: "done", word: "Cancelled" };

@@ -5,7 +5,7 @@ import { api, url } from "../../api/client";
 import type { Topic } from "../../api/live";
 import { herePlace, useSession } from "../../api/session";
 import type { CaseDetail, Workspace } from "../../api/types";
-import { ErrorState, LinkButton, Page, SkeletonRows } from "../../kit";
+import { Page, SkeletonRows } from "../../kit";
 import { NotOpened } from "./States";
 import { startViewer } from "./viewer/store";
 import { Room } from "./Room";
@@ -32,21 +32,20 @@ function Opening({ readId }: { readId: string }) {
     refetchOnWindowFocus: false,
     refetchOnReconnect: false,
   });
-  const caseId = workspace.data?.case_id;
+  const opened = workspace.data?.case;
   const detail = useQuery({
-    queryKey: ["case", caseId],
-    queryFn: ({ signal }) => api.get<CaseDetail>(url`/api/cases/${caseId ?? ""}`, signal),
-    enabled: caseId !== undefined,
-    meta: { topics: TOPICS, only: undefined },
+    queryKey: ["case", opened?.id],
+    queryFn: ({ signal }) => api.get<CaseDetail>(url`/api/cases/${opened?.id ?? ""}`, signal),
+    enabled: opened !== undefined,
+    meta: { topics: TOPICS },
   });
   const crumb = { label: "My list", to: "/list" };
-  if (workspace.data && detail.data) return <Room key={workspace.dataUpdatedAt} workspace={workspace.data} detail={detail.data} onReopen={() => void workspace.refetch()} />;
+  // What the opening brought is shown at once; what the list knew before may be older.
+  if (workspace.data && opened) return <Room key={workspace.dataUpdatedAt} workspace={workspace.data} detail={detail.data && detail.dataUpdatedAt > workspace.dataUpdatedAt ? detail.data : opened} onReopen={() => void workspace.refetch()} />;
   return (
     <Page title="Reading" crumb={crumb} windowTitle="Reading" places={[here]}>
       {workspace.isError ? (
         <NotOpened error={workspace.error} zone={here.zone} onRetry={() => void workspace.refetch()} />
-      ) : detail.isError ? (
-        <ErrorState error={detail.error} retry={() => void detail.refetch()} action={<LinkButton to="/list">To my list</LinkButton>} />
       ) : (
         <SkeletonRows rows={4} />
       )}
