@@ -32,6 +32,10 @@ class Person:
     def __exit__(
         self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Lets the connection go; the session stays."""
         self._http.close()
 
     @property

@@ -141,9 +141,10 @@ def _acknowledged(site: Person, case_id: str) -> bool | None:
     return True if hl7 and all(d["state"] == "acknowledged" for d in hl7) else None
 
 
-def _sign(reader: Person, read_id: str, workspace: dict[str, Any]) -> dict[str, Any]:
-    draft, template = workspace["draft"], workspace["report"]["template"]
-    content = draft["content"]
+def filled(workspace: dict[str, Any]) -> dict[str, Any]:
+    """The workspace's draft content with every required section and field filled."""
+    content: dict[str, Any] = workspace["draft"]["content"]
+    template = workspace["report"]["template"]
     content["sections"]["findings"] = (
         "Normal ventricles and basal cisterns. Grey-white differentiation is preserved. Demonstration text."
     )
@@ -154,7 +155,13 @@ def _sign(reader: Person, read_id: str, workspace: dict[str, Any]) -> dict[str, 
     for s in template["sections"]:
         if s["required"] and not content["sections"].get(s["id"]):
             content["sections"][s["id"]] = "Demonstration text."
-    saved = reader.put(f"/api/reads/{read_id}/draft", {"revision": draft["revision"], "content": content})
+    return content
+
+
+def _sign(reader: Person, read_id: str, workspace: dict[str, Any]) -> dict[str, Any]:
+    content = filled(workspace)
+    revision = workspace["draft"]["revision"]
+    saved = reader.put(f"/api/reads/{read_id}/draft", {"revision": revision, "content": content})
     reader.prove()
     version: dict[str, Any] = reader.post(
         f"/api/reads/{read_id}/sign", {"revision": saved["revision"], "content": content, "kind": "final"}
@@ -183,17 +190,20 @@ def _compare(reader: Person, slug: str, files: Sequence[Path]) -> tuple[int, int
     sent: dict[str, set[bytes]] = {}
     for path in files:
         header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=["StudyInstanceUID"])
-        sent.setdefault(header.StudyInstanceUID, set()).add(_digest(path.read_bytes()))
-    same = 0
-    for study_uid, digests in sent.items():
-        answer = reader.bytes(
-            f"/dicomweb/{slug}/studies/{study_uid}", 'multipart/related; type="application/dicom"; transfer-syntax=*'
-        )
-        same += len(digests & {_digest(part) for part in _parts(answer)})
+        sent.setdefault(header.StudyInstanceUID, set()).add(digest(path.read_bytes()))
+    same = sum(len(digests & set(archived(reader, slug, study_uid))) for study_uid, digests in sent.items())
     return same, sum(len(d) for d in sent.values())
 
 
-def _digest(part10: bytes) -> bytes:
+def archived(person: Person, slug: str, study_uid: str) -> list[bytes]:
+    """The digests of all data sets of a study, as the archive gives them back by WADO-RS to `person`."""
+    answer = person.bytes(
+        f"/dicomweb/{slug}/studies/{study_uid}", 'multipart/related; type="application/dicom"; transfer-syntax=*'
+    )
+    return [digest(part) for part in _parts(answer)]
+
+
+def digest(part10: bytes) -> bytes:
     """SHA-256 of a file's data set, without its preamble and file meta information, which each node writes its own way."""
     view = memoryview(part10)
     offset, _syntax = locate_data_set(view)
