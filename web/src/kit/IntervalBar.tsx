@@ -139,7 +139,7 @@ function Promised({ promise, x, zone, width }: { promise: NonNullable<IntervalBa
       ].map(({ at, text }) => (
         <g key={text}>
           <line x1={x(at)} x2={x(at)} y1={18} y2={104} stroke="var(--text)" strokeWidth={1.5} />
-          <text className="ax" x={x(at)} y={13} textAnchor="middle">
+          <text className="ax" x={Math.max(x(at), text.length * 3.2 + 34)} y={13} textAnchor="middle">
             {text} {clockSeconds(at, zone)}
           </text>
         </g>

@@ -92,6 +92,8 @@ export function useTable<T>(id: string, columns: readonly Column<T>[], rows: rea
     getSortedRowModel: getSortedRowModel(),
     enableMultiSort: false,
     enableSortingRemoval: false,
+    // There are no pages to go back to. With it, rows made anew in each render (a filter) would render for ever.
+    autoResetAll: false,
   });
 
   return {

@@ -48,16 +48,16 @@ const MARKS: Record<string, string> = {
 
 /** Marks under the bar; steps within the same moment share one, so that labels don't collide. */
 export function marksOf(steps: Timeline["steps"], closeness: number): { at: string; label: string }[] {
-  const found: { at: string; label: string }[] = [];
+  const found: { at: string; labels: string[] }[] = [];
   for (const step of steps) {
     const label = MARKS[step.action];
     if (!label || step.outcome !== "done") continue;
     const last = found[found.length - 1];
-    if (last && last.label === label) continue;
-    if (last && ms(step.at) - ms(last.at) < closeness) last.label = `${last.label}, ${label.toLowerCase()}`;
-    else found.push({ at: step.at, label });
+    if (last?.labels.includes(label)) continue;
+    if (last && ms(step.at) - ms(last.at) < closeness) last.labels.push(label);
+    else found.push({ at: step.at, labels: [label] });
   }
-  return found;
+  return found.map(({ at, labels }) => ({ at, label: [labels[0], ...(labels.length > 3 ? ["…", labels[labels.length - 1]] : labels.slice(1)).map((one) => one?.toLowerCase())].join(", ").replace(", …, ", " to ") }));
 }
 
 /** When the promise was met: the first final report. */
