@@ -9,7 +9,7 @@ say = @printf '\n\033[1m== %s\033[0m\n'
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup setup-test demo dev test lint types floors web-test pytest soak bench format wheel lock clean
+.PHONY: help setup setup-test demo dev test lint types floors web-test pytest soak bench format openapi wheel lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -60,6 +60,10 @@ bench: setup-test ## measure; the figures go to .bench/latest.json
 
 format: setup-test ## put the Python code in order
 	@$(BIN)/ruff check --quiet --fix . ; $(BIN)/ruff format .
+
+openapi: setup ## web/openapi.json and the web app's types, from the server's code
+	@$(BIN)/python -m tools.openapi
+	@$(NPM) run --silent openapi
 
 wheel: setup ## dist/heliograph-*.whl with the web app, the viewer and the migrations inside
 	@rm -rf dist

@@ -7,6 +7,7 @@ from typing import Literal
 from uuid import UUID
 
 ActorKind = Literal["user", "machine", "system"]
+Role = Literal["reader", "coordinator", "site_staff", "administrator", "auditor"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +15,7 @@ class RoleHeld:
     """One role in one organisation, as it stood when the session's request began."""
 
     organization_id: UUID
-    role: str
+    role: Role
     facility_id: UUID | None = None
 
 

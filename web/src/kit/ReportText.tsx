@@ -25,7 +25,7 @@ export function ReportText({ version, zone, exam }: { version: Version; zone: st
         {exam && <b>{exam}</b>}
         <div className="q sm">
           {versionName(version)} · <span className="num">{dayClock(version.signed_at, zone)}</span>
-          {version.state === "superseded" && " · superseded by a later version"}
+          {version.state === "withdrawn" && " · withdrawn"}
         </div>
       </header>
       {sections.length > 0 ? (

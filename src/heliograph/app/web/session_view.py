@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Literal
 from uuid import UUID
 
 from pydantic import BaseModel
@@ -12,12 +14,14 @@ from heliograph.governance.access.sessions import Known
 from heliograph.governance.access.sign_in import signature_stands
 from heliograph.governance.access.users import user_facts
 from heliograph.governance.tenancy.queries import organizations
+from heliograph.kit.actor import Role
 from heliograph.kit.db.session import ActorSession
 from heliograph.kit.settings import Settings
 from heliograph.kit.work import WorkFactory
 from heliograph.records.people.queries import reader_facts, reader_of_user
 
-_ROOMS = {
+Room = Literal["list", "read", "board", "site", "case", "admin", "audit"]
+_ROOMS: Mapping[Role, tuple[Room, ...]] = {
     "reader": ("list", "read", "case"),
     "coordinator": ("board", "case"),
     "site_staff": ("site", "case"),
@@ -41,7 +45,7 @@ class RoleView(BaseModel):
     organization_id: UUID
     organization_name: str
     organization_kind: str
-    role: str
+    role: Role
     facility_id: UUID | None
 
 
@@ -73,7 +77,7 @@ class SessionView(BaseModel):
     csrf_token: str
     demonstration: bool
     region: str
-    rooms: list[str]
+    rooms: list[Room]
     is_operator: bool
     signature_needed: bool
 

@@ -23,6 +23,7 @@ from heliograph.care.orders.queries import Candidate
 from heliograph.governance.access.door import WorkDep, require_roles
 from heliograph.kit.errors import NotFound
 from heliograph.kit.http import ObjectsDep
+from heliograph.records.agreements.rules import Priority
 from heliograph.records.archive.complete import complete_study
 from heliograph.records.archive.queries import study
 from heliograph.records.patients.queries import banner
@@ -33,7 +34,6 @@ SiteStaff = Depends(require_roles("site_staff"))
 Matcher = Depends(require_roles("site_staff", "coordinator"))
 Text = Annotated[str, Field(max_length=500)]
 Name = Annotated[str, Field(max_length=100)]
-Priority = Literal["TRAUMA1", "STROKE", "STAT", "ASAP", "URGENT", "PREOP", "TIMED", "ROUTINE", "SCREEN"]
 
 
 class PatientEntered(BaseModel):

@@ -13,10 +13,11 @@ from heliograph.care.orders.errors import OrderExists, OrderIncomplete, PatientD
 from heliograph.care.orders.events import OrderChanged
 from heliograph.care.orders.incoming import IncomingPatient, IncomingProcedure
 from heliograph.care.orders.match import lock_accession, match_waiting
-from heliograph.care.orders.model import PRIORITIES, Order
+from heliograph.care.orders.model import Order
 from heliograph.care.orders.receive import add_procedures, refuse_other_patient
 from heliograph.kit.errors import NotFound
 from heliograph.kit.work import Work
+from heliograph.records.agreements.rules import PRIORITIES
 from heliograph.records.archive.match_state import waiting_for
 from heliograph.records.patients.identify import identify
 from heliograph.records.patients.names import name_key

@@ -10,9 +10,6 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from heliograph.kit.db.base import Base, Id, Stamp
 
-PRIORITIES = ("TRAUMA1", "STROKE", "STAT", "ASAP", "URGENT", "PREOP", "TIMED", "ROUTINE", "SCREEN")
-"""From the most to the least urgent."""
-
 
 class Order(Base):
     """An order of one organisation. An accession is unique only per issuer, and a repeated one blocks automatic matching, not storage."""

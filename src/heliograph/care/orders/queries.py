@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import cast
 from uuid import UUID
 
 from sqlalchemy import Select, exists, or_, select
 
 from heliograph.care.orders.model import Order, OrderDocument, OrderStudy, RequestedProcedure
+from heliograph.care.orders.states import OrderSource, OrderStatus
 from heliograph.kit.db.session import ActorSession
+from heliograph.records.agreements.rules import Priority
 from heliograph.records.archive.queries import StudyFacts, study
 from heliograph.records.patients.names import normalised
 from heliograph.records.patients.queries import PatientBanner, banners
@@ -52,9 +55,9 @@ class OrderBrief:
     accession_issuer: str | None
     placer_number: str | None
     filler_number: str | None
-    priority: str
-    status: str
-    source: str
+    priority: Priority
+    status: OrderStatus
+    source: OrderSource
     indication: str | None
     referrer_name: str | None
     referrer_phone: str | None
@@ -227,9 +230,9 @@ def _brief(row: Order, procedures: list[ProcedureBrief], documents: list[Documen
         accession_issuer=row.accession_issuer,
         placer_number=row.placer_number,
         filler_number=row.filler_number,
-        priority=row.priority,
-        status=row.status,
-        source=row.source,
+        priority=cast("Priority", row.priority),
+        status=cast("OrderStatus", row.status),
+        source=cast("OrderSource", row.source),
         indication=row.indication,
         referrer_name=row.referrer_name,
         referrer_phone=row.referrer_phone,

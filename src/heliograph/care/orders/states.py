@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-STATUSES = ("scheduled", "in_progress", "completed", "cancelled")
+from typing import Literal, get_args
+
+OrderStatus = Literal["scheduled", "in_progress", "completed", "cancelled"]
+OrderSource = Literal["hl7", "manual"]
+STATUSES: tuple[OrderStatus, ...] = get_args(OrderStatus)
 
 TRANSITIONS: dict[str, frozenset[str]] = {
     "scheduled": frozenset({"in_progress", "completed", "cancelled"}),

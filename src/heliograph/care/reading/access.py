@@ -8,6 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import text
 
+from heliograph.care.worklist.states import ReadKind, ReadState
 from heliograph.kit.errors import NotFound
 from heliograph.kit.work import Work
 from heliograph.records.people.queries import reader_of_user
@@ -18,8 +19,8 @@ class OwnRead:
     """A read assigned to the actor, and its case."""
 
     id: UUID
-    kind: str
-    state: str
+    kind: ReadKind
+    state: ReadState
     reader_id: UUID
     opened_at: datetime | None
     case_id: UUID

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from sqlalchemy import select, text
 
 from heliograph.care.reading.model import Draft, ReportVersion
 from heliograph.care.worklist.access import case_for
+from heliograph.care.worklist.states import VersionKind, VersionState
 from heliograph.kit.db.session import ActorSession
 from heliograph.kit.errors import NotFound
 from heliograph.kit.work import Work
@@ -32,8 +33,8 @@ class VersionFacts:
     case_id: UUID
     read_id: UUID
     number: int
-    kind: str
-    state: str
+    kind: VersionKind
+    state: VersionState
     sections: list[dict[str, Any]]
     text: str
     signed_by: UUID
@@ -51,8 +52,8 @@ class VersionBrief:
 
     id: UUID
     number: int
-    kind: str
-    state: str
+    kind: VersionKind
+    state: VersionState
     signer_name: str
     signed_at: datetime
     case_id: UUID
@@ -166,7 +167,17 @@ def version_briefs(session: ActorSession, case_ids: Iterable[UUID]) -> dict[UUID
         .order_by(ReportVersion.case_id, ReportVersion.number)
     )
     for row in rows:
-        found.setdefault(row.case_id, []).append(VersionBrief(*row))
+        found.setdefault(row.case_id, []).append(
+            VersionBrief(
+                id=row.id,
+                number=row.number,
+                kind=cast("VersionKind", row.kind),
+                state=cast("VersionState", row.state),
+                signer_name=row.signer_name,
+                signed_at=row.signed_at,
+                case_id=row.case_id,
+            )
+        )
     return found
 
 
@@ -227,8 +238,8 @@ def _facts(row: ReportVersion, accessions: dict[UUID, list[str]]) -> VersionFact
         case_id=row.case_id,
         read_id=row.read_id,
         number=row.number,
-        kind=row.kind,
-        state=row.state,
+        kind=cast("VersionKind", row.kind),
+        state=cast("VersionState", row.state),
         sections=list(row.content["sections"]),
         text=row.text,
         signed_by=row.signed_by,

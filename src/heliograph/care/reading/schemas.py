@@ -10,8 +10,10 @@ from pydantic import BaseModel, Field
 
 from heliograph.care.reading.open_report import Workspace
 from heliograph.care.reading.queries import VersionFacts
-from heliograph.care.reading.templates import Template
+from heliograph.care.reading.rules import Level
+from heliograph.care.reading.templates import FieldType, SectionKind, Template
 from heliograph.care.worklist.schemas import CaseDetail
+from heliograph.care.worklist.states import ReadKind, ReadState, VersionKind, VersionState
 
 
 class Content(BaseModel):
@@ -55,7 +57,7 @@ class ProblemOut(BaseModel):
     """A finding of the checks."""
 
     id: str
-    level: Literal["stop", "ask"]
+    level: Level
     text: str
     field: str | None = None
 
@@ -68,17 +70,38 @@ class VersionSection(BaseModel):
     text: str
 
 
+class SignerLicence(BaseModel):
+    """The licence that the signer read under."""
+
+    jurisdiction: str
+    number: str
+
+
+class SignerPlace(BaseModel):
+    """Where the signer read from."""
+
+    name: str
+    jurisdiction: str
+
+
+class SignerDetails(BaseModel):
+    """What stood of the signer at that moment."""
+
+    licence: SignerLicence | None
+    place: SignerPlace | None
+
+
 class VersionOut(BaseModel):
     """A signed version."""
 
     id: UUID
     number: int
-    kind: str
-    state: str
+    kind: VersionKind
+    state: VersionState
     sections: list[VersionSection]
     text: str
     signer_name: str
-    signer_details: dict[str, Any]
+    signer_details: SignerDetails
     meaning: str
     signed_at: datetime
     accession: list[str]
@@ -90,8 +113,8 @@ class ReadOut(BaseModel):
     """The read."""
 
     id: UUID
-    kind: str
-    state: str
+    kind: ReadKind
+    state: ReadState
 
 
 class SectionOut(BaseModel):
@@ -101,7 +124,7 @@ class SectionOut(BaseModel):
     title: str
     loinc: str
     required: bool
-    kind: str
+    kind: SectionKind
 
 
 class FieldOut(BaseModel):
@@ -110,7 +133,7 @@ class FieldOut(BaseModel):
     id: str
     section: str
     label: str
-    type: str
+    type: FieldType
     options: list[str] | None
     unit: str | None
     required: bool
@@ -183,7 +206,7 @@ def version_out(v: VersionFacts) -> VersionOut:
         sections=[VersionSection(id=s["id"], title=s["title"], text=s["text"]) for s in v.sections],
         text=v.text,
         signer_name=v.signer_name,
-        signer_details=v.signer_details,
+        signer_details=SignerDetails.model_validate(v.signer_details),
         meaning=v.meaning,
         signed_at=v.signed_at,
         accession=v.accession,

@@ -8,7 +8,6 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from heliograph.care.rota.queries import shifts_of_groups
 from heliograph.care.worklist.deliveries import next_step, troubled
 from heliograph.care.worklist.facts import Load, loads_of
 from heliograph.care.worklist.lists import banner_of, facility_brief, rows_of
@@ -19,7 +18,6 @@ from heliograph.care.worklist.schemas import (
     BoardDelivery,
     BoardItem,
     KeptToday,
-    Named,
     OnShift,
     StudyBrief,
     UnmatchedItem,
@@ -29,53 +27,43 @@ from heliograph.kit.db.session import ActorSession
 from heliograph.kit.work import Work
 from heliograph.records.archive.queries import study_briefs
 from heliograph.records.patients.queries import banners
-from heliograph.records.people.queries import names_of
+from heliograph.records.people.queries import reader_name
 from heliograph.records.sites.queries import facilities
 
 COMES_ON = timedelta(hours=12)
 _OPEN = text(
     """
-    select case_id, read_id from (
-        (select c.id as case_id, r.id as read_id, c.due_at
-         from unnest(cast(:clients as uuid[])) as o(id)
-         cross join lateral (
-             select k.id, k.due_at from worklist.cases k
-             where k.organization_id = o.id and k.closed_at is null
-               and exists (select 1 from worklist.reads a where a.case_id = k.id
-                           and a.state in ('waiting', 'ready', 'assigned', 'reading'))
-             order by k.due_at nulls last limit :limit
-         ) c
-         cross join lateral (
-             select a.id from worklist.reads a where a.case_id = c.id
-               and a.state in ('waiting', 'ready', 'assigned', 'reading') order by a.id limit 1
-         ) r)
-        union
-        (select c.id, r.id, c.due_at
-         from unnest(cast(:groups as uuid[])) as g(id)
-         cross join lateral (
-             select k.id, k.due_at from worklist.cases k
-             where k.group_organization_id = g.id and k.closed_at is null and not k.organization_id = any(:clients)
-             order by k.due_at nulls last limit :limit
-         ) c
-         cross join lateral (
-             select a.id from worklist.reads a where a.case_id = c.id
-               and a.state in ('waiting', 'ready', 'assigned', 'reading') order by a.id limit 1
-         ) r)
-    ) as found
-    order by due_at nulls last limit :limit
+    with houses as (
+        select unnest(cast(:clients as uuid[])) as id, true as whole
+        union all
+        select distinct a.organization_id, false from agreements.agreements a
+        where a.group_organization_id = any(:groups) and a.organization_id <> all(:clients)
+    )
+    select found.case_id, found.read_id
+    from houses h
+    cross join lateral (
+        select k.id as case_id, k.due_at, a.id as read_id
+        from worklist.cases k
+        cross join lateral (
+            select r.id from worklist.reads r
+            where r.case_id = k.id and r.state in ('waiting', 'ready', 'assigned', 'reading') order by r.id limit 1
+        ) a
+        where k.organization_id = h.id and k.closed_at is null and (h.whole or k.group_organization_id = any(:groups))
+        order by k.due_at nulls last limit :limit
+    ) found
+    order by found.due_at nulls last limit :limit
     """
 )
-_TOTAL = text(
-    "select count(*) from worklist.reads r where r.organization_id = any(:clients) "
-    "and r.state in ('waiting', 'ready', 'assigned', 'reading')"
-)
+"""The open cases of the clients that are coordinated, and, of other clients of the groups, those offered to the groups."""
 _ALARMS = text(
     "select id, kind, text, case_id, study_id, subject_id, raised_at, seen_by from worklist.alarms "
     "where organization_id = any(:clients) and cleared_at is null order by raised_at desc limit 500"
 )
-_KEPT = text(
+_COUNTS = text(
     """
-    select count(*) filter (where r.done_at <= coalesce(r.due_at, c.due_at)) as kept, count(*) as of,
+    select (select count(*) from worklist.reads where organization_id = any(:clients)
+            and state in ('waiting', 'ready', 'assigned', 'reading')) as total,
+           count(*) filter (where r.done_at <= coalesce(r.due_at, c.due_at)) as kept, count(*) as of,
            percentile_cont(0.5) within group (order by extract(epoch from r.done_at - coalesce(r.clock_started_at, c.clock_started_at))
                                               / 60) as median
     from worklist.reads r join worklist.cases c on c.id = r.case_id
@@ -91,15 +79,21 @@ _UNMATCHED = text(
     order by s.first_received_at limit 100
     """
 )
-_READERS = text(
-    "select r.id, r.capacity, p.name as place, p.time_zone from people.readers r "
-    "left join people.reading_places p on p.reader_id = r.id and p.is_current where r.id = any(:ids)"
+_ON = text(
+    """
+    select r.id, r.title, r.given_name, r.family_name, r.capacity, p.name as place, p.time_zone,
+           max(s.ends_at) filter (where s.starts_at <= :now) as ends_at, min(s.starts_at) as starts_at,
+           array_agg(distinct o.short_name order by o.short_name) as groups
+    from rota.shifts s
+    join tenancy.organizations o on o.id = s.organization_id
+    join people.readers r on r.id = s.reader_id
+    left join people.reading_places p on p.reader_id = r.id and p.is_current
+    where s.ends_at > :now and s.starts_at < :until and s.organization_id = any(
+        array(select unnest(cast(:groups as uuid[])) union select a.group_organization_id from agreements.agreements a
+              where a.organization_id = any(:clients) and a.valid_from <= :now and (a.valid_until is null or a.valid_until > :now)))
+    group by r.id, p.id
+    """
 )
-_GROUPS_OF_CLIENTS = text(
-    "select distinct group_organization_id from agreements.agreements where organization_id = any(:clients) "
-    "and valid_from <= :now and (valid_until is null or valid_until > :now)"
-)
-_NAMES = text("select id, short_name from tenancy.organizations where id = any(:ids)")
 _CASES = text("select id, facility_id, patient_id from worklist.cases where id = any(:ids)")
 
 
@@ -112,33 +106,33 @@ def board(work: Work, limit: int = 100) -> Board:
     picked = session.execute(_OPEN, values).all()
     alarms = session.execute(_ALARMS, {"clients": clients}).all()
     no_reader = {a.subject_id: a.text for a in alarms if a.kind == "no_reader"}
-    rows = rows_of(session, [p.read_id for p in picked], now)
-    names = names_of(session, {r.reader_id for r in rows})
-    cases = [
-        BoardItem.model_construct(
-            **r.item.__dict__,
-            reader=Named(id=r.reader_id, name=names.get(r.reader_id, "")) if r.reader_id else None,
-            no_reader_reasons=no_reader.get(r.item.read_id),
-            case_state=case_state(
-                [r.item.state], is_arriving=r.item.is_arriving, has_no_reader=r.item.read_id in no_reader
-            ),
-        )
-        for r in rows
-    ]
+    total, kept_today = _counts(session, clients, now)
     return Board(
         now=now,
-        cases=cases,
-        total=session.scalar(_TOTAL, {"clients": clients}) or 0,
+        cases=[
+            BoardItem(
+                **row.item.__dict__,
+                reader=row.reader,
+                no_reader_reasons=no_reader.get(row.item.read_id),
+                case_state=case_state(
+                    [row.item.state], is_arriving=row.item.is_arriving, has_no_reader=row.item.read_id in no_reader
+                ),
+            )
+            for row in rows_of(session, [p.read_id for p in picked], now)
+        ],
+        total=total,
         unmatched=_unmatched(session, clients, now),
         deliveries=_deliveries(session, clients, now),
         who_is_on=_who_is_on(session, groups, clients, now),
         alarms=[AlarmBrief.model_validate(a, from_attributes=True) for a in alarms],
-        kept_today=_kept_today(session, clients, now),
+        kept_today=kept_today,
     )
 
 
 def _unmatched(session: ActorSession, clients: Sequence[UUID], now: datetime) -> list[UnmatchedItem]:
     alarmed = {r.id: r.alarm for r in session.execute(_UNMATCHED, {"clients": list(clients)})}
+    if not alarmed:
+        return []
     found = study_briefs(session, list(alarmed))
     places = facilities(session, {s.facility_id for s in found.values()})
     return [
@@ -156,6 +150,8 @@ def _unmatched(session: ActorSession, clients: Sequence[UUID], now: datetime) ->
 
 def _deliveries(session: ActorSession, clients: Sequence[UUID], now: datetime) -> list[BoardDelivery]:
     found = troubled(session, clients)
+    if not found:
+        return []
     cases = {r.id: r for r in session.execute(_CASES, {"ids": [c for c, _ in found]})}
     places = facilities(session, {c.facility_id for c in cases.values()})
     zones = {c.patient_id: places[c.facility_id].time_zone for c in cases.values() if c.patient_id}
@@ -180,35 +176,29 @@ def _deliveries(session: ActorSession, clients: Sequence[UUID], now: datetime) -
 
 def _who_is_on(session: ActorSession, mine: Sequence[UUID], clients: Sequence[UUID], now: datetime) -> list[OnShift]:
     """Readers of the coordinator's groups, and of the groups of clients where they coordinate: on now, or on within twelve hours."""
-    groups = {*mine, *session.scalars(_GROUPS_OF_CLIENTS, {"clients": list(clients), "now": now})}
-    shifts = shifts_of_groups(session, list(groups), now, now + COMES_ON)
-    ids = list({s.reader_id for s in shifts})
-    readers = {r.id: r for r in session.execute(_READERS, {"ids": ids})}
-    names = names_of(session, ids)
-    loads = loads_of(session, ids, now)
-    titles = {r.id: r.short_name for r in session.execute(_NAMES, {"ids": list(groups)})}
-    made = []
-    for reader_id in ids:
-        own = [s for s in shifts if s.reader_id == reader_id]
-        on = [s for s in own if s.starts_at <= now]
-        reader = readers[reader_id]
-        made.append(
-            OnShift(
-                reader_id=reader_id,
-                name=names[reader_id],
-                place=reader.place,
-                time_zone=reader.time_zone,
-                shift_ends_at=max((s.ends_at for s in on), default=None),
-                shift_starts_at=None if on else min(s.starts_at for s in own),
-                open=loads.get(reader_id, Load()).open,
-                capacity=reader.capacity,
-                groups=sorted({titles[s.organization_id] for s in own}),
-            )
+    values = {"groups": list(mine), "clients": list(clients), "now": now, "until": now + COMES_ON}
+    readers = session.execute(_ON, values).all()
+    loads = loads_of(session, [r.id for r in readers], now)
+    made = [
+        OnShift(
+            reader_id=r.id,
+            name=reader_name(r.title, r.given_name, r.family_name),
+            place=r.place,
+            time_zone=r.time_zone,
+            shift_ends_at=r.ends_at,
+            shift_starts_at=None if r.ends_at else r.starts_at,
+            open=loads.get(r.id, Load()).open,
+            capacity=r.capacity,
+            groups=r.groups,
         )
+        for r in readers
+    ]
     return sorted(made, key=lambda r: (r.shift_ends_at is None, r.shift_starts_at or now, r.name))
 
 
-def _kept_today(session: ActorSession, clients: Sequence[UUID], now: datetime) -> KeptToday:
+def _counts(session: ActorSession, clients: Sequence[UUID], now: datetime) -> tuple[int, KeptToday]:
+    """(open reads, promises kept today)."""
     midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    row = session.execute(_KEPT, {"clients": list(clients), "midnight": midnight}).one()
-    return KeptToday(kept=row.kept, of=row.of, median_minutes=round(row.median) if row.median is not None else None)
+    row = session.execute(_COUNTS, {"clients": list(clients), "midnight": midnight}).one()
+    median = round(row.median) if row.median is not None else None
+    return row.total, KeptToday(kept=row.kept, of=row.of, median_minutes=median)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from sqlalchemy import text
@@ -29,6 +29,7 @@ from heliograph.governance.tenancy.queries import organizations
 from heliograph.kit.db.session import ActorSession
 from heliograph.kit.errors import NotFound
 from heliograph.kit.work import Work
+from heliograph.records.agreements.rules import Priority
 from heliograph.records.archive.queries import priors_of, study_briefs
 from heliograph.records.patients.queries import banner
 from heliograph.records.people.queries import names_of
@@ -85,7 +86,7 @@ def case_detail(work: Work, case_id: UUID) -> CaseDetail:
         organization_id=case.organization_id,
         organization_name=owners[case.organization_id].name,
         organization_slug=owners[case.organization_id].slug,
-        priority=case.priority,
+        priority=cast("Priority", case.priority),
         state=case_state(
             [r.state for r in reads],
             states_of(deliveries),

@@ -8,7 +8,19 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from heliograph.care.worklist.states import CaseState
+from heliograph.care.orders.states import OrderSource, OrderStatus
+from heliograph.care.worklist.states import (
+    CaseState,
+    Channel,
+    DeliveryStatus,
+    ReadKind,
+    ReadState,
+    VersionKind,
+    VersionState,
+)
+from heliograph.care.worklist.verdicts import Outcome, Rule
+from heliograph.records.agreements.rules import Priority
+from heliograph.records.archive.queries import MatchState
 
 Tab = Literal["mine", "stat", "due", "late", "arriving", "drafts", "done"]
 
@@ -53,8 +65,8 @@ class Named(BaseModel):
 class Check(BaseModel):
     """One rule's answer in words, and whose rule it is."""
 
-    rule: str
-    outcome: Literal["pass", "fail", "unknown"]
+    rule: Rule
+    outcome: Outcome
     text: str
     source: str
 
@@ -64,14 +76,14 @@ class ListItem(BaseModel):
 
     read_id: UUID
     case_id: UUID
-    state: str
+    state: ReadState
     has_draft: bool
     is_arriving: bool
     is_provisional: bool
     late_images_at: datetime | None
     hold_reason: str | None
-    kind: str
-    priority: str
+    kind: ReadKind
+    priority: Priority
     due_at: datetime | None
     clock_started_at: datetime | None
     promise_minutes: int | None
@@ -100,8 +112,8 @@ class ReadBrief(BaseModel):
     """One read of a case."""
 
     id: UUID
-    kind: str
-    state: str
+    kind: ReadKind
+    state: ReadState
     reader: Named | None
     assigned_at: datetime | None
     opened_at: datetime | None
@@ -136,9 +148,9 @@ class OrderBrief(BaseModel):
     accession: str | None
     placer_number: str | None
     filler_number: str | None
-    priority: str
-    status: str
-    source: str
+    priority: Priority
+    status: OrderStatus
+    source: OrderSource
     indication: str | None
     referrer_name: str | None
     referrer_phone: str | None
@@ -171,7 +183,7 @@ class StudyBrief(BaseModel):
     first_received_at: datetime
     last_received_at: datetime
     completed_at: datetime | None
-    match_state: str
+    match_state: MatchState
     match_reason: str | None
     accession: str | None
     dicom_patient: DicomPatient
@@ -193,8 +205,8 @@ class VersionBrief(BaseModel):
 
     id: UUID
     number: int
-    kind: str
-    state: str
+    kind: VersionKind
+    state: VersionState
     signer_name: str
     signed_at: datetime
 
@@ -205,9 +217,9 @@ class DeliveryBrief(BaseModel):
     id: UUID
     version_id: UUID
     version_number: int
-    channel: str
+    channel: Channel
     destination: str
-    state: str
+    state: DeliveryStatus
     attempts: int
     next_attempt_at: datetime | None
     sent_at: datetime | None
@@ -236,7 +248,7 @@ class CaseDetail(BaseModel):
     organization_id: UUID
     organization_name: str
     organization_slug: str
-    priority: str
+    priority: Priority
     state: CaseState
     due_at: datetime | None
     clock_started_at: datetime | None
@@ -347,7 +359,7 @@ class UnmatchedItem(BaseModel):
     facility: FacilityBrief
     age_seconds: int
     reason: str | None
-    priority_guess: str | None
+    priority_guess: Priority | None
     alarm: bool
 
 
@@ -409,7 +421,7 @@ class SiteRow(BaseModel):
     case_id: UUID | None
     study_id: UUID | None
     order_id: UUID | None
-    priority: str
+    priority: Priority
     patient: Banner | None
     exam: str
     last_image_at: datetime | None

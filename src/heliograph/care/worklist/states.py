@@ -11,6 +11,14 @@ from heliograph.care.worklist.errors import IllegalStep
 CaseState = Literal[
     "arriving", "ready", "no_reader", "assigned", "reading", "signed", "delivered", "acknowledged", "cancelled"
 ]
+ReadState = Literal["waiting", "ready", "assigned", "reading", "done", "cancelled"]
+ReadKind = Literal["primary", "second", "arbiter", "preliminary", "oversight", "opinion", "addendum"]
+
+# Of reports and deliveries. They stand here since a case's state is derived from them and the rooms above can't be imported.
+VersionKind = Literal["preliminary", "final", "addendum", "corrected"]
+VersionState = Literal["signed", "withdrawn"]
+Channel = Literal["hl7", "archive", "page"]
+DeliveryStatus = Literal["queued", "sent", "acknowledged", "held", "failed"]
 
 READ: Mapping[tuple[str, str], str] = {
     ("waiting", "become_ready"): "ready",

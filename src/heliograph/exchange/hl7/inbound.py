@@ -38,7 +38,7 @@ from heliograph.kit.net.mllp import Peer
 from heliograph.kit.work import Work, WorkFactory
 from heliograph.records.patients.identify import NoIdentifier
 from heliograph.records.sites import queries as sites
-from heliograph.records.sites.messages import lock_control_id, log_message, stored_answer
+from heliograph.records.sites.messages import Fate, lock_control_id, log_message, stored_answer
 from heliograph.records.sites.queries import EndpointFacts
 
 log = structlog.get_logger(__name__)
@@ -199,7 +199,7 @@ def _keep(
     endpoint: EndpointFacts | None,
     peer: Peer,
     *,
-    fate: str,
+    fate: Fate,
     code: AckCode,
     answer: bytes,
     fault: str | None,

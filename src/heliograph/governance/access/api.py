@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends
@@ -12,11 +12,9 @@ from pydantic import BaseModel, Field, SecretStr
 from heliograph.governance.access import users
 from heliograph.governance.access.door import CurrentUser, ReadDep, WorkDep
 from heliograph.governance.access.errors import NotYourUser
-from heliograph.kit.actor import Actor
+from heliograph.kit.actor import Actor, Role
 from heliograph.kit.errors import NotAllowed, NotFound
 from heliograph.kit.work import Work
-
-Role = Literal["reader", "coordinator", "site_staff", "administrator", "auditor"]
 
 
 def administrator(actor: CurrentUser) -> Actor:

@@ -34,6 +34,7 @@ def known_caller(request: Request) -> Known:
         known = sessions.by_key(authorization[7:].strip(), address=address)
         if known is None:
             raise NotSignedIn("This key is unknown, expired or revoked.")
+        request.state.actor = known.actor
         return known
     token = request.cookies.get(COOKIE)
     unsafe = request.method not in SAFE
@@ -42,6 +43,7 @@ def known_caller(request: Request) -> Known:
     known = sessions.by_cookie(token, address=address, unsafe=unsafe, given=given) if token else None
     if known is None:
         raise NotSignedIn()
+    request.state.actor = known.actor  # a refusal from here on is recorded as theirs
     if unsafe and not hmac.compare_digest(given.encode(), (known.csrf_token or "").encode()):
         raise BadCsrfToken()
     return known

@@ -7,13 +7,14 @@ import threading
 import time
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import cast
 from uuid import UUID
 
 from sqlalchemy import or_, select, update
 
 from heliograph.governance.access.model import Key, RoleAssignment, SessionRow, User
 from heliograph.governance.access.passwords import token_hash
-from heliograph.kit.actor import Actor, RoleHeld, machine, system
+from heliograph.kit.actor import Actor, Role, RoleHeld, machine, system
 from heliograph.kit.settings import Settings
 from heliograph.kit.work import WorkFactory
 
@@ -65,7 +66,7 @@ class Sessions:
                     or_(RoleAssignment.valid_until.is_(None), RoleAssignment.valid_until > now),
                 )
             )
-            held = tuple(RoleHeld(r.organization_id, r.role, r.facility_id) for r in roles)
+            held = tuple(RoleHeld(r.organization_id, cast("Role", r.role), r.facility_id) for r in roles)
             fresh: dict[str, object] = {}
             if now - row.last_seen_at > timedelta(seconds=30):
                 fresh["last_seen_at"] = now

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Literal, get_args
 
-PRIORITIES = ("TRAUMA1", "STROKE", "STAT", "ASAP", "URGENT", "PREOP", "TIMED", "ROUTINE", "SCREEN")
+Priority = Literal["TRAUMA1", "STROKE", "STAT", "ASAP", "URGENT", "PREOP", "TIMED", "ROUTINE", "SCREEN"]
+PRIORITIES: tuple[Priority, ...] = get_args(Priority)
 """From the most to the least urgent."""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import date, datetime
+from typing import Literal, cast
 from uuid import UUID
 
 from sqlalchemy import Select, column, select, table
@@ -31,6 +32,9 @@ __all__ = [
 ]
 
 _organizations = table("organizations", column("id"), column("slug"), schema="tenancy")
+
+MatchState = Literal["unmatched", "matched", "not_needed", "held", "prior"]
+"""Whether a study answers an order. `held`: somebody stopped it, or the patient differs; `prior`: sent to compare with, not to be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +71,7 @@ class StudyFacts:
     last_received_at: datetime
     completed_at: datetime | None
     completed_by: str | None
-    match_state: str
+    match_state: MatchState
     match_reason: str | None
 
 
@@ -96,7 +100,7 @@ class StudyBrief:
     first_received_at: datetime
     last_received_at: datetime
     completed_at: datetime | None
-    match_state: str
+    match_state: MatchState
     match_reason: str | None
     accession: str | None
     dicom_patient: DicomPatient
@@ -242,7 +246,7 @@ def _brief(row: Study, slug: str) -> StudyBrief:
         first_received_at=row.first_received_at,
         last_received_at=row.last_received_at,
         completed_at=row.completed_at,
-        match_state=row.match_state,
+        match_state=cast("MatchState", row.match_state),
         match_reason=row.match_reason,
         accession=row.accession_number,
         dicom_patient=DicomPatient(row.dicom_patient_name, row.dicom_patient_id, row.dicom_birth_date, row.dicom_sex),

@@ -120,12 +120,12 @@ class MessageLine(BaseModel):
     """A line of the message log."""
 
     id: UUID
-    direction: str
+    direction: log.Direction
     received_at: datetime
     endpoint: str | None
     message_type: str | None
     control_id: str | None
-    fate: str
+    fate: log.Fate
     acknowledgement: str | None
     fault: str | None
     order_id: UUID | None
@@ -221,8 +221,8 @@ def _log_organizations(work: Work) -> list[UUID]:
 @router.get("/messages", dependencies=[LogReader])
 def list_messages(
     work: ReadDep,
-    direction: Literal["in", "out"] | None = None,
-    fate: Literal["processed", "duplicate", "rejected", "sent", "no_answer"] | None = None,
+    direction: log.Direction | None = None,
+    fate: log.Fate | None = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> list[MessageLine]:
     """The newest HL7 messages, without their content."""

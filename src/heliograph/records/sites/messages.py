@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import cast
+from typing import Literal, cast
 from uuid import UUID
 
 from sqlalchemy import Table, func, insert, select
@@ -15,7 +15,9 @@ from heliograph.kit.db.session import ActorSession
 from heliograph.kit.work import Work
 from heliograph.records.sites.model import Endpoint, Message
 
-_ACTIONS = {
+Direction = Literal["in", "out"]
+Fate = Literal["processed", "duplicate", "rejected", "sent", "no_answer"]
+_ACTIONS: Mapping[Fate, str] = {
     "processed": "message.processed",
     "duplicate": "message.duplicate",
     "rejected": "message.refused",
@@ -30,12 +32,12 @@ class MessageBrief:
 
     id: UUID
     organization_id: UUID | None
-    direction: str
+    direction: Direction
     received_at: datetime
     endpoint: str | None
     message_type: str | None
     control_id: str | None
-    fate: str
+    fate: Fate
     acknowledgement: str | None
     fault: str | None
     order_id: UUID | None
@@ -55,9 +57,9 @@ def log_message(
     work: Work,
     *,
     organization_id: UUID | None,
-    direction: str,
+    direction: Direction,
     payload: bytes,
-    fate: str,
+    fate: Fate,
     endpoint_id: UUID | None = None,
     peer: str | None = None,
     control_id: str | None = None,
@@ -142,7 +144,7 @@ def messages(
     organizations: Iterable[UUID],
     *,
     direction: str | None = None,
-    fate: str | None = None,
+    fate: Fate | None = None,
     limit: int = 100,
 ) -> list[MessageBrief]:
     """The newest messages of organisations."""
@@ -177,12 +179,12 @@ def _brief(row: Message, endpoint: str | None) -> MessageBrief:
     return MessageBrief(
         id=row.id,
         organization_id=row.organization_id,
-        direction=row.direction,
+        direction=cast("Direction", row.direction),
         received_at=row.received_at,
         endpoint=endpoint,
         message_type=row.message_type,
         control_id=row.control_id,
-        fate=row.fate,
+        fate=cast("Fate", row.fate),
         acknowledgement=row.acknowledgement,
         fault=row.fault,
         order_id=row.order_id,

@@ -97,11 +97,11 @@ export function SearchBox() {
                 choose(hit);
               }}
             >
-              <span className="m">{patientName(hit.patient)}</span>
+              <span className="m">{hit.patient ? patientName(hit.patient) : "No patient yet"}</span>
               <span className="q grow">
                 {hit.exam}, {hit.state}
               </span>
-              <span className="q num">{near(hit.when, session.user.time_zone, now)}</span>
+              <span className="q num">{hit.when && near(hit.when, session.user.time_zone, now)}</span>
             </div>
           ))}
           {hits.length === 0 && (
