@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 class HeliographError(Exception):
     """Something was refused.
 
+    `is_recorded` is set once the refusal stands in the record, so that it stands there once.
     `detail` says what is wrong and what to do, in the reader's words; it never holds patient data. `extra` carries machine-readable
     members for the problem document (RFC 9457 3.2), ids only.
     """
@@ -21,6 +22,7 @@ class HeliographError(Exception):
     def __init__(self, detail: str | None = None, **extra: Any) -> None:
         self.detail = detail or (type(self).__doc__ or "").strip().splitlines()[0]
         self.extra = extra
+        self.is_recorded = False
         super().__init__(self.detail)
 
     @property

@@ -5,17 +5,22 @@ from __future__ import annotations
 from typing import Annotated, Any, cast
 
 from fastapi import Depends, FastAPI, Request
+from fastapi.concurrency import run_in_threadpool
 from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
 from heliograph.kit.errors import HeliographError
+from heliograph.kit.log import log
 from heliograph.kit.objects import Objects
 from heliograph.kit.settings import Settings
 from heliograph.kit.work import WorkFactory
 
 PROBLEM = "application/problem+json"
+_log = log(__name__)
 
 
 def problem(status: int, code: str, title: str, detail: str, **members: Any) -> JSONResponse:
@@ -52,10 +57,23 @@ def install_problem_handlers(app: FastAPI) -> None:
     """Maps every refusal to a problem document. An unexpected fault is answered where the headers are added."""
 
     @app.exception_handler(HeliographError)
-    async def refused(_request: Request, error: HeliographError) -> JSONResponse:
+    async def refused(request: Request, error: HeliographError) -> JSONResponse:
+        await run_in_threadpool(_record, request, error)
         extra = {k: v for k, v in error.extra.items() if k not in _INTERNAL}
         title = (type(error).__doc__ or "").strip().splitlines()[0]
         return problem(error.status, error.code, title, error.detail, **extra)
+
+    @app.exception_handler(OperationalError)
+    @app.exception_handler(InterfaceError)
+    @app.exception_handler(PoolTimeout)
+    async def database_away(_request: Request, error: SQLAlchemyError) -> JSONResponse:
+        _log.warning("the database does not answer", error=type(error).__name__)
+        return problem(
+            503,
+            "database-away",
+            "The database does not answer.",
+            "Try again shortly; what you typed is kept on this page.",
+        )
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
@@ -72,6 +90,14 @@ def install_problem_handlers(app: FastAPI) -> None:
         answer = problem(error.status_code, f"http-{error.status_code}", str(error.detail), str(error.detail))
         answer.headers.update(error.headers or {})  # Allow, with 405
         return answer
+
+
+def _record(request: Request, error: HeliographError) -> None:
+    """Records a refusal that came before any work began, as of a role or a missing token, where we know whom it met."""
+    actor = getattr(request.state, "actor", None)
+    if actor is not None and not error.is_recorded:
+        route = getattr(request.scope.get("route"), "path", "request")
+        _works(request).record_refusal(actor, error, action=f"{request.method} {route}")
 
 
 def _works(request: Request) -> WorkFactory:

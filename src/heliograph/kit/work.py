@@ -24,6 +24,8 @@ from heliograph.kit.errors import HeliographError
 from heliograph.kit.events import Event, Reactions
 
 CHANNEL = "heliograph"
+REFUSALS = frozenset({401, 403, 404})
+"""Statuses of errors that are refusals; the others tell of bad input, conflicts and parts that don't answer."""
 
 BOOKKEEPING = frozenset(
     {
@@ -181,8 +183,8 @@ class WorkFactory:
                 session.commit()
             except BaseException as error:
                 session.rollback()
-                if isinstance(error, HeliographError) and error.status in (401, 403, 404):
-                    self._record_refusal(actor, error)
+                if isinstance(error, HeliographError):
+                    self.record_refusal(actor, error)
                 raise
 
     @contextmanager
@@ -194,17 +196,22 @@ class WorkFactory:
                 yield work
             except HeliographError as error:
                 session.rollback()
-                if error.status == 403:
-                    self._record_refusal(actor, error)
+                self.record_refusal(actor, error)
                 raise
             finally:
                 session.expunge_all()  # rolling back would expire what was read, and the caller may go on with it
                 session.rollback()
 
-    def _record_refusal(self, actor: Actor, error: HeliographError) -> None:
+    def record_refusal(self, actor: Actor, error: HeliographError, action: str = "request") -> None:
+        """Records that `actor` was refused something that they may not do or see, in a transaction of its own; once an error.
+
+        What somebody may not see looks absent to them, so both kinds of refusal count.
+        """
+        if error.status not in REFUSALS or error.is_recorded:
+            return
         subject = error.extra.get("subject")
         entry = Entry(
-            action=error.extra.get("action", "request"),
+            action=error.extra.get("action", action),
             outcome="refused",
             organization_id=error.extra.get("organization_id"),
             case_id=error.extra.get("case_id"),
@@ -216,3 +223,4 @@ class WorkFactory:
         with self.sessions(actor=actor) as session:
             self.recorder(session, actor, self.clock.now(), entry)
             session.commit()
+        error.is_recorded = True

@@ -8,11 +8,13 @@ import logging
 import pytest
 from fastapi import APIRouter, FastAPI
 from fastapi.testclient import TestClient
-from sqlalchemy import text
+from sqlalchemy import create_engine, select, text
 from structlog.testing import capture_logs
 
 from heliograph.app.context import Context
-from heliograph.governance.access.door import WorkDep
+from heliograph.governance.access.door import CSRF_HEADER, WorkDep
+from heliograph.governance.audit.model import AuditEvent
+from heliograph.kit.actor import system
 from heliograph.kit.log import _where_it_failed
 from tests.cast import Cast
 from tests.web import app_of, sign_in_as, stranger
@@ -152,3 +154,35 @@ def test_absence_names_nothing(context: Context, cast: Cast) -> None:
     absent = client.get(f"/api/cases/{id_}")
     assert (absent.status_code, absent.json()["code"]) == (404, "not-found")
     assert id_ not in absent.text
+
+
+def test_a_refusal_before_any_work_is_recorded_once(context: Context, cast: Cast) -> None:
+    """A role that is missing, a token that is missing, and a case that one may not see: each stands in the record."""
+    harper = sign_in_as(context, cast.harper)
+    assert harper.get("/api/board").status_code == 403
+    assert harper.get(f"/api/cases/{cast.norfjord}").status_code == 404
+    assert harper.post("/api/session/prove", json={}, headers={CSRF_HEADER: "no"}).status_code == 403
+    with context.works.read(system("test")) as work:
+        rows = work.session.execute(
+            select(AuditEvent.action, AuditEvent.reason)
+            .where(AuditEvent.actor_id == cast.harper.id, AuditEvent.outcome == "refused")
+            .order_by(AuditEvent.id)
+        ).all()
+    assert [tuple(r) for r in rows] == [
+        ("GET /api/board", "not-allowed"),
+        ("request", "not-found"),
+        ("POST /api/session/prove", "bad-csrf-token"),
+    ]
+
+
+def test_a_database_that_is_away_is_said_in_words(context: Context, cast: Cast) -> None:
+    imogen = sign_in_as(context, cast.imogen)
+    app: FastAPI = imogen.app  # type: ignore[assignment]
+    app.state.sessions.forget_all()
+    context.works.sessions.configure(bind=create_engine("postgresql+psycopg://nobody@/nowhere?host=/nonexistent"))
+    try:
+        answer = imogen.get("/api/my-list?tab=mine")
+    finally:
+        context.works.sessions.configure(bind=context.engine)
+    assert (answer.status_code, answer.json()["code"]) == (503, "database-away")
+    assert "nonexistent" not in answer.text
