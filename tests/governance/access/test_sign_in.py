@@ -14,7 +14,7 @@ from httpx import Response
 from structlog.testing import capture_logs
 
 from heliograph.app.context import Context
-from heliograph.governance.access.sign_in import TRIES_PER_ADDRESS, TRIES_PER_NAME
+from heliograph.governance.access.sign_in import TRIES_PER_ADDRESS, TRIES_PER_NAME, forget_old_attempts
 from heliograph.governance.access.users import begin_totp, set_active
 from heliograph.kit.actor import Actor, system
 from heliograph.kit.clock import FixedClock
@@ -197,3 +197,13 @@ def test_the_cookies_token_is_kept_nowhere(context: Context, cast: Cast, as_owne
     token = client.cookies["heliograph_session"]
     for table in ("audit.events", "access.sessions"):
         assert not [row for row in as_owner(f"select t::text from {table} t") if token in row[0]], table
+
+
+def test_old_tries_are_forgotten(context: Context, cast: Cast, clock: FixedClock, as_owner: Rows) -> None:
+    _try(stranger(context), "imogen", "wrong")
+    clock.advance(timedelta(minutes=59))
+    forget_old_attempts(context.works)
+    assert as_owner("select count(*) from access.sign_in_attempts") == [(1,)]
+    clock.advance(timedelta(minutes=2))
+    forget_old_attempts(context.works)
+    assert as_owner("select count(*) from access.sign_in_attempts") == [(0,)]

@@ -6,6 +6,7 @@ from heliograph.app.context import Context
 from heliograph.app.worker.ticks import Tick
 from heliograph.care.delivery import ledger
 from heliograph.care.worklist import jobs as worklist
+from heliograph.governance.access.sign_in import forget_old_attempts
 from heliograph.governance.audit.keys import audit_key
 from heliograph.governance.audit.seal import seal
 from heliograph.records.archive.complete import complete_quiet_studies
@@ -16,12 +17,19 @@ def sweeps(context: Context) -> list[Tick]:
     works, settings = context.works, context.settings
     key = audit_key(settings.keys_dir)
     return [
-        Tick("complete quiet studies", 0.25, lambda: complete_quiet_studies(works, quiet_seconds=settings.quiet_seconds)),
+        Tick(
+            "complete quiet studies", 0.25, lambda: complete_quiet_studies(works, quiet_seconds=settings.quiet_seconds)
+        ),
         Tick("seal the record", 1.0, lambda: seal(works, key, settings.witness_file, context.objects)),
         Tick("assign waiting reads", 5.0, lambda: worklist.assign_waiting(works)),
         Tick("recheck assigned reads", 30.0, lambda: worklist.recheck_assigned(works)),
-        Tick("unmatched alarms", 5.0, lambda: worklist.raise_unmatched_alarms(works, minutes=settings.unmatched_alarm_minutes)),
+        Tick(
+            "unmatched alarms",
+            5.0,
+            lambda: worklist.raise_unmatched_alarms(works, minutes=settings.unmatched_alarm_minutes),
+        ),
         Tick("deliveries that are due", 1.0, lambda: ledger.enqueue_due(works, settings)),
         Tick("ledger of deliveries", 60.0, lambda: ledger.sweep_ledger(works)),
         Tick("broken promises", 10.0, lambda: worklist.promise_broken(works)),
+        Tick("old sign-in attempts", 3600.0, lambda: forget_old_attempts(works)),
     ]

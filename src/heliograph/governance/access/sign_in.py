@@ -157,6 +157,12 @@ def _end_attempt(works: WorkFactory, attempt: UUID, *, succeeded: bool | None) -
             )
 
 
+def forget_old_attempts(works: WorkFactory) -> None:
+    """Sweep: tries that no limit looks at any more are deleted."""
+    with works.begin(system("sign-in")) as work:
+        work.session.execute(delete(SignInAttempt).where(SignInAttempt.at < work.now - 4 * WINDOW))
+
+
 def _check_rate(work: Work, who: bytes, address: str) -> None:
     since = work.now - WINDOW
     failed = select(func.count(), func.max(SignInAttempt.at)).where(
