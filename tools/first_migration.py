@@ -1,4 +1,4 @@
-"""Writes migrations/versions/0001_the_spine.py anew from the models. Only until the first release; after it, use `heliograph migrate --revise`."""
+"""Writes migrations/versions/0001_the_spine.py anew from the models. Only until the first release."""
 
 from __future__ import annotations
 
@@ -30,7 +30,10 @@ def main() -> int:
     body = made.read_text("utf-8")
     schemas = "\n".join(f'    op.execute("create schema {s}")' for s in SCHEMAS)
     body = body.replace("def upgrade() -> None:\n", "def upgrade() -> None:\n" + schemas + "\n", 1)
-    body = body.replace("from sqlalchemy.dialects import postgresql\nfrom sqlalchemy.dialects import postgresql\n", "from sqlalchemy.dialects import postgresql\n")
+    body = body.replace(
+        "from sqlalchemy.dialects import postgresql\nfrom sqlalchemy.dialects import postgresql\n",
+        "from sqlalchemy.dialects import postgresql\n",
+    )
     made.unlink()
     (versions / "0001_the_spine.py").write_text(body, "utf-8")
     return 0

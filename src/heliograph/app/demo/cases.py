@@ -56,7 +56,8 @@ CASES: tuple[DemoCase, ...] = (
     ),
     DemoCase(
         SITE["kilele-springs"], "mr-brain", _patient("kilele-springs", "KS-34011", "WAIRIMU^Grace", "19740509", "F"), 4, "A",
-        ("MRBRAIN", "MR brain without contrast"), "MR", "New seizures, two this week. Focal lesion?", ("Ndegwa", "Peter", "+254 00 555 011"),
+        ("MRBRAIN", "MR brain without contrast"), "MR",
+        "New seizures, two this week. Focal lesion?", ("Ndegwa", "Peter", "+254 00 555 011"),
     ),
     DemoCase(
         SITE["llano-verde"], "chest", _patient("llano-verde", "LV-0088012", "PRESCOTT-IBE^Noor", "19710222", "F"), 5, "R",

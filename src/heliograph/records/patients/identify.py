@@ -69,9 +69,7 @@ def identify(
         if known is None:
             raise NotFound
         return known
-    work.record(
-        "patient.created", organization_id=organization_id, patient_id=row.id, detail={"authority": authority}
-    )
+    work.record("patient.created", organization_id=organization_id, patient_id=row.id, detail={"authority": authority})
     return facts_of(row, is_new=True)
 
 
@@ -108,7 +106,5 @@ def update_demographics(
     row.name_key = name_key(row.family_name, row.given_name)
     row.updated_at = work.now
     work.session.flush()
-    work.record(
-        "patient.changed", organization_id=row.organization_id, patient_id=row.id, detail={"fields": changed}
-    )
+    work.record("patient.changed", organization_id=row.organization_id, patient_id=row.id, detail={"fields": changed})
     return changed

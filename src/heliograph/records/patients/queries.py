@@ -9,6 +9,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Select, select
+from sqlalchemy import text as sql
 
 from heliograph.kit.db.session import ActorSession
 from heliograph.records.patients.model import Identifier, Patient
@@ -27,6 +28,12 @@ __all__ = [
     "search",
     "visible_patients",
 ]
+
+_BANNERS = sql(
+    "select p.id, p.family_name, p.given_name, p.birth_date, p.sex, "
+    "array(select array[i.authority, i.value] from patients.identifiers i where i.patient_id = p.id order by i.id) as identifiers "
+    "from patients.patients p where p.id = any(:ids)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +74,7 @@ class PatientBanner:
 
 def facts_of(row: Patient, *, is_new: bool = False) -> PatientFacts:
     """The row as a value."""
-    return PatientFacts(
-        row.id, row.organization_id, row.family_name, row.given_name, row.birth_date, row.sex, is_new
-    )
+    return PatientFacts(row.id, row.organization_id, row.family_name, row.given_name, row.birth_date, row.sex, is_new)
 
 
 def visible_patients() -> Select[Patient]:
@@ -97,9 +102,7 @@ def find(session: ActorSession, organization_id: UUID, authority: str, value: st
     return facts_of(row) if row is not None else None
 
 
-def identifier_of(
-    session: ActorSession, patient_id: UUID, authority: str | None = None
-) -> PatientIdentifier | None:
+def identifier_of(session: ActorSession, patient_id: UUID, authority: str | None = None) -> PatientIdentifier | None:
     """The patient's identifier of `authority`, else the first one they got."""
     rows = _identifiers(session, [patient_id]).get(patient_id, [])
     return next((i for i in rows if i.authority == authority), rows[0] if rows else None)
@@ -115,13 +118,12 @@ def banner(
 def banners(
     session: ActorSession, patients: Mapping[UUID, str], at: datetime | None = None
 ) -> dict[UUID, PatientBanner]:
-    """Banners for lists, in two statements: patient id -> the site's zone, in; those visible, out."""
+    """Banners for lists, in one statement: patient id -> the site's zone, in; those visible, out."""
     if not patients:
         return {}
     now = at or datetime.now(UTC)
-    identifiers = _identifiers(session, list(patients))
     made = {}
-    for row in session.scalars(visible_patients().where(Patient.id.in_(list(patients)))):
+    for row in session.execute(_BANNERS, {"ids": list(patients)}):
         today = now.astimezone(ZoneInfo(patients[row.id])).date()
         made[row.id] = PatientBanner(
             id=row.id,
@@ -131,14 +133,12 @@ def banners(
             birth_date=row.birth_date,
             age_years=age_years(row.birth_date, today),
             sex=row.sex,
-            identifiers=tuple(identifiers.get(row.id, ())),
+            identifiers=tuple(PatientIdentifier(*pair) for pair in row.identifiers),
         )
     return made
 
 
-def search(
-    session: ActorSession, text: str, organizations: Sequence[UUID], limit: int = 50
-) -> list[PatientFacts]:
+def search(session: ActorSession, text: str, organizations: Sequence[UUID], limit: int = 50) -> list[PatientFacts]:
     """Patients of `organizations` whose name begins with `text`, or who bear it as an identifier.
 
     A name is compared as `FAMILY Given`, without case and accents.
