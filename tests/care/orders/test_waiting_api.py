@@ -70,6 +70,13 @@ def test_it_works(context: Context, cast: Cast, study_id: UUID, held_id: UUID) -
         assert reasons == ["Typing error at the scanner."]
 
 
+def test_the_technologist_says_that_all_images_are_here(context: Context, cast: Cast, study_id: UUID) -> None:
+    assert sign_in_as(context, cast.eirik).post(f"/api/studies/{study_id}/complete").status_code == 204
+    with context.works.read(system("test", cast.norfjord)) as work:
+        study = work.session.get_one(Study, study_id)
+        assert (study.completed_by, study.completed_at) == ("technologist", work.now)
+
+
 def test_a_held_object_is_tried_again_or_dismissed(context: Context, cast: Cast, held_id: UUID) -> None:
     nadia = sign_in_as(context, cast.nadia)
     assert nadia.post(f"/api/held-objects/{held_id}/retry").status_code == 204
@@ -93,6 +100,7 @@ def test_an_outsider_sees_and_changes_nothing(
     assert outsider.get("/api/held-objects").json() == []
     for path, body in (
         (f"/api/studies/{study_id}/expect", {"instances": 1}),
+        (f"/api/studies/{study_id}/complete", None),
         (f"/api/studies/{study_id}/release", {"reason": "x"}),
         (f"/api/held-objects/{held_id}/retry", None),
         (f"/api/held-objects/{held_id}/dismiss", {"reason": "x"}),

@@ -194,7 +194,7 @@ def _say_where(settings: Settings) -> None:
         "auditor": "Auditor",
     }
     who += [(titles[s.roles[0][0]] if s.roles else "Operator", s.username, s.name) for s in STAFF]
-    click.echo(f"\nSign in at {settings.public_url}/app/ with password {PASSWORD!r} as:\n")
+    click.echo(f"\nSign in at http://{settings.http_host}:{settings.http_port}/app/ with password {PASSWORD!r} as:\n")
     for title, username, name in who:
         click.echo(f"  {title:14} {username:10} {name}")
     click.echo(
