@@ -1,0 +1,46 @@
+"""The line to the server is cut in mid-report: not a word is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.journeys.network import CT_HEAD, Network
+from tests.journeys.visitor import Visitor
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+
+@pytest.mark.parametrize("reload", [False, True], ids=["the page stays", "the page is closed meanwhile"])
+def test_not_a_word_is_lost(network: Network, visit: Callable[..., Visitor], reload: bool) -> None:
+    _case, read_id = network.ready(CT_HEAD, reader="Tarrant")
+    imogen = visit("imogen").sign_in()
+    imogen.expect("ERR_INTERNET_DISCONNECTED")
+    imogen.goto(f"/app/read/{read_id}")
+    findings = imogen.page.locator("[data-section=findings]")
+    findings.click()
+    imogen.page.keyboard.type("Before the cut.")
+    expect(imogen.page.locator(".saved")).to_contain_text("Saved")
+
+    imogen.context.set_offline(True)
+    imogen.page.keyboard.type(" While the line is cut.")
+    expect(imogen.page.locator(".saved")).to_contain_text("Kept in this browser")
+    imogen.page.keyboard.type(" Still cut.")
+    if reload:
+        imogen.page.close()
+        imogen.context.set_offline(False)
+        imogen.page = imogen.open_page()
+        imogen.goto(f"/app/read/{read_id}")
+    else:
+        imogen.page.wait_for_timeout(1500)
+        imogen.context.set_offline(False)
+    expect(imogen.page.locator(".saved")).to_contain_text("Saved")
+    whole = "Before the cut. While the line is cut. Still cut."
+    expect(imogen.page.locator("[data-section=findings]")).to_have_text(whole)
+
+    # The server has it: another browser of the same person shows it.
+    elsewhere = visit("imogen").sign_in()
+    elsewhere.goto(f"/app/read/{read_id}")
+    expect(elsewhere.page.locator("[data-section=findings]")).to_have_text(whole)
