@@ -923,6 +923,14 @@ def upgrade() -> None:
     )
     op.create_index("ix_reads_case", "reads", ["case_id"], unique=False, schema="worklist")
     op.create_index("ix_reads_done", "reads", ["organization_id", "done_at"], unique=False, schema="worklist")
+    op.create_index(
+        "ix_reads_open",
+        "reads",
+        ["organization_id", "case_id"],
+        unique=False,
+        schema="worklist",
+        postgresql_where="state in ('waiting', 'ready', 'assigned', 'reading')",
+    )
     op.create_index("ix_reads_reader", "reads", ["reader_id", "state"], unique=False, schema="worklist")
     op.create_index(
         "ix_reads_unassigned",

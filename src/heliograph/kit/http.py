@@ -97,18 +97,20 @@ def _record(request: Request, error: HeliographError) -> None:
     actor = getattr(request.state, "actor", None)
     if actor is not None and not error.is_recorded:
         route = getattr(request.scope.get("route"), "path", "request")
-        _works(request).record_refusal(actor, error, action=f"{request.method} {route}")
+        works = cast(WorkFactory, request.app.state.context.works)
+        works.record_refusal(actor, error, action=f"{request.method} {route}")
 
 
-def _works(request: Request) -> WorkFactory:
+# Asynchronous, as they never wait: the framework would run each plain function in a thread.
+async def _works(request: Request) -> WorkFactory:
     return cast(WorkFactory, request.app.state.context.works)
 
 
-def _settings(request: Request) -> Settings:
+async def _settings(request: Request) -> Settings:
     return cast(Settings, request.app.state.context.settings)
 
 
-def _objects(request: Request) -> Objects:
+async def _objects(request: Request) -> Objects:
     return cast(Objects, request.app.state.context.objects)
 
 

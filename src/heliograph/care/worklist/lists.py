@@ -65,7 +65,11 @@ def rows_of(session: ActorSession, read_ids: Sequence[UUID], now: datetime) -> l
     shown = {i: banner_of(p) for i, p in banners(session, zones, now).items()}
     places = {
         r.facility_id: FacilityBrief(
-            id=r.facility_id, name=r.facility, short_name=r.short_name, jurisdiction=r.jurisdiction, time_zone=r.time_zone
+            id=r.facility_id,
+            name=r.facility,
+            short_name=r.short_name,
+            jurisdiction=r.jurisdiction,
+            time_zone=r.time_zone,
         )
         for r in found
     }

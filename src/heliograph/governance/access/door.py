@@ -1,9 +1,12 @@
-"""What every route of the web door asks for: who calls, their work, and what role they must hold."""
+"""What every route of the web door asks for: who calls, their work, and what role they must hold.
+
+What never waits is `async`: the framework runs it at once, while each plain function is a trip to a thread.
+"""
 
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Annotated, cast
 
 from fastapi import Depends, Request
@@ -52,7 +55,7 @@ def known_caller(request: Request) -> Known:
 KnownDep = Annotated[Known, Depends(known_caller)]
 
 
-def current_actor(known: KnownDep) -> Actor:
+async def current_actor(known: KnownDep) -> Actor:
     """The person or machine who calls."""
     return known.actor
 
@@ -60,7 +63,7 @@ def current_actor(known: KnownDep) -> Actor:
 CurrentActor = Annotated[Actor, Depends(current_actor)]
 
 
-def current_user(actor: CurrentActor) -> Actor:
+async def current_user(actor: CurrentActor) -> Actor:
     """The signed-in person; keys are for machines' doors only. Raises NotAllowed."""
     if actor.kind != "user":
         raise NotAllowed("A key can't do this; sign in as a person.")
@@ -85,10 +88,10 @@ WorkDep = Annotated[Work, Depends(_begin, scope="function")]
 ReadDep = Annotated[Work, Depends(_read, scope="function")]
 
 
-def require_roles(*roles: str) -> Callable[[Actor], Actor]:
+def require_roles(*roles: str) -> Callable[[Actor], Awaitable[Actor]]:
     """A dependency that lets pass who holds any of `roles` anywhere; the use-case checks in which organisation."""
 
-    def check(actor: CurrentUser) -> Actor:
+    async def check(actor: CurrentUser) -> Actor:
         if not any(actor.holds(role) for role in roles):
             raise NotAllowed(f"This is for: {', '.join(r.replace('_', ' ') for r in roles)}.")
         return actor

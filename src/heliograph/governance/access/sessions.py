@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import cast
 from uuid import UUID
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import and_, bindparam, or_, select, update
 
 from heliograph.governance.access.model import Key, RoleAssignment, SessionRow, User
 from heliograph.governance.access.passwords import token_hash
@@ -22,6 +22,21 @@ SESSION_TOPIC = "session"
 """Live changes of this topic tell every process to forget whom it knew. No page hears of them."""
 CACHE_SECONDS = 3.0
 """How long a resolved session is believed without asking the database: image frames come by the hundred."""
+
+_SESSION = (
+    select(SessionRow, User, RoleAssignment)
+    .join(User, User.id == SessionRow.user_id)
+    .outerjoin(
+        RoleAssignment,
+        and_(
+            RoleAssignment.user_id == User.id,
+            RoleAssignment.valid_from <= bindparam("now"),
+            or_(RoleAssignment.valid_until.is_(None), RoleAssignment.valid_until > bindparam("now")),
+        ),
+    )
+    .where(SessionRow.token_hash == bindparam("hashed"))
+)
+"""A session with its person, once for each role that they hold now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,21 +67,20 @@ class Sessions:
             return known
         with self._works.begin(system("sessions")) as work:
             now, session = work.now, work.session
-            row = session.scalar(select(SessionRow).where(SessionRow.token_hash == hashed))
+            found = session.execute(_SESSION, {"hashed": hashed, "now": now}).all()
             idle = timedelta(minutes=self._settings.session_idle_minutes)
-            if row is None or row.ended_at is not None or row.expires_at <= now or row.last_seen_at + idle <= now:
+            if not found:
                 return None
-            user = session.get_one(User, row.user_id)
-            if not user.is_active:
+            row, user, _ = found[0]
+            if (
+                row.ended_at is not None
+                or row.expires_at <= now
+                or row.last_seen_at + idle <= now
+                or not user.is_active
+            ):
                 return None
-            roles = session.scalars(
-                select(RoleAssignment).where(
-                    RoleAssignment.user_id == user.id,
-                    RoleAssignment.valid_from <= now,
-                    or_(RoleAssignment.valid_until.is_(None), RoleAssignment.valid_until > now),
-                )
-            )
-            held = tuple(RoleHeld(r.organization_id, cast("Role", r.role), r.facility_id) for r in roles)
+            roles: list[RoleAssignment | None] = [r for _, _, r in found]
+            held = tuple(RoleHeld(r.organization_id, cast("Role", r.role), r.facility_id) for r in roles if r)
             fresh: dict[str, object] = {}
             if now - row.last_seen_at > timedelta(seconds=30):
                 fresh["last_seen_at"] = now

@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, SessionTransaction, sessionmaker
 
 from heliograph.kit.actor import Actor
+from heliograph.kit.db.connections import watch
 
 _SET_ACTOR = text(
     "select set_config('heliograph.user', :user, true), set_config('heliograph.kind', :kind, true), "
@@ -21,11 +22,11 @@ _SET_ACTOR = text(
 
 def make_engine(url: str, *, pool: int = 10, application_name: str = "heliograph") -> Engine:
     """An engine for the application role. Statements time out after 60 s; idle transactions after 120 s."""
-    return create_engine(
+    engine = create_engine(
         url,
         pool_size=pool,
         max_overflow=0,
-        pool_pre_ping=True,
+        pool_use_lifo=True,  # the one used last is warm
         pool_timeout=30,
         hide_parameters=True,  # an error's text must not carry patient data into a log
         connect_args={
@@ -33,6 +34,8 @@ def make_engine(url: str, *, pool: int = 10, application_name: str = "heliograph
             "options": "-c statement_timeout=60000 -c idle_in_transaction_session_timeout=120000 -c timezone=UTC",
         },
     )
+    watch(engine)
+    return engine
 
 
 class ActorSession(Session):
