@@ -214,6 +214,12 @@ window.config = {
   investigationalUseDialog: { option: "never" },
   disableConfirmationPrompts: true,
   strictZSpacingForVolumeViewport: true,
+  // OHIF itself only writes refusals to the console.
+  httpErrorHandler: ({ status, request }: { status?: number; request?: { status?: number } }) => {
+    const answered = status ?? request?.status ?? 0;
+    if (answered === 403 || answered === 404) say({ kind: "error", what: "study-not-found", text: "The archive does not have this study, or you may not see it." });
+    else if (answered !== 0) say({ kind: "error", what: "server", text: `The archive answered ${answered}.` });
+  },
   maxNumberOfWebWorkers: Math.max(1, Math.min(4, (navigator.hardwareConcurrency || 2) - 1)),
   maxNumRequests: { interaction: 100, thumbnail: 5, prefetch: 12 },
   studyPrefetcher: { enabled: true, displaySetsCount: 3, maxNumPrefetchRequests: 6, order: "closest" },

@@ -52,7 +52,7 @@ export function Room({ workspace, detail, onReopen }: Props) {
   });
   const allowedPriors = [...workspace.viewer.prior_uids, ...detail.priors.map((prior) => prior.study_instance_uid)];
   const picture = useSteady(pictureOf(viewer.shown, studies, allowedPriors), 1200);
-  const shownChecks = allChecks(checks.data ?? [], viewer.series, picture);
+  const shownChecks = allChecks(checks.data ?? [], workspace.read.kind === "addendum" ? [] : viewer.series, picture);
   const stop = shownChecks.find((check) => check.level === "stop");
   const kinds = signKinds(workspace.read, versions.length);
   const next = useQuery({ queryKey: ["next"], queryFn: ({ signal }) => api.get<ListItem | null>("/api/next", signal), meta: { topics: ["case", "shift"] } });
