@@ -24,9 +24,15 @@ create function tenancy.actor_groups() returns uuid[] language plpgsql stable se
 begin
     return (select coalesce(array_agg(distinct r.organization_id), '{}')
     from access.role_assignments r
-    where r.user_id = tenancy.actor_user() and r.role in ('reader', 'coordinator')
-      and r.valid_from <= now() and (r.valid_until is null or r.valid_until > now()));
+    where r.user_id = tenancy.actor_user()
+      and r.valid_from <= now() and (r.valid_until is null or r.valid_until > now())
+      and (r.role = 'coordinator' or r.role = 'reader' and exists (
+          select 1 from people.readers p join people.engagements e on e.reader_id = p.id
+          where p.user_id = r.user_id and p.is_active and e.organization_id = r.organization_id
+            and e.valid_from <= now() and (e.valid_until is null or e.valid_until > now()))));
 end $$;
+comment on function tenancy.actor_groups is
+    'The groups whose grants the actor sees by: as a coordinator by the role alone, as a reader while the group engages them.';
 
 create function tenancy.actor_organizations() returns uuid[] language plpgsql stable security definer set search_path = pg_catalog as $$
 begin
@@ -67,6 +73,8 @@ comment on function worklist.reader_load is
 """
 
 OWN = "organization_id = any((select tenancy.actor_organizations())::uuid[])"
+
+
 def granted(patient: str) -> str:
     """A grant of that client for that patient to a group of the actor's, valid now. `patient` is `table.column`."""
     return (
@@ -95,25 +103,19 @@ POLICIES: dict[str, str] = {
     "orders.orders": f"{OWN} or {granted('orders.patient_id')}",
     "orders.requested_procedures": f"{OWN} or "
     + parent(parent="orders.orders", child="requested_procedures", column="order_id"),
-    "orders.order_documents": f"{OWN} or "
-    + parent(parent="orders.orders", child="order_documents", column="order_id"),
-    "orders.order_studies": f"{OWN} or "
-    + parent(parent="orders.orders", child="order_studies", column="order_id"),
+    "orders.order_documents": f"{OWN} or " + parent(parent="orders.orders", child="order_documents", column="order_id"),
+    "orders.order_studies": f"{OWN} or " + parent(parent="orders.orders", child="order_studies", column="order_id"),
     "worklist.cases": f"{OWN} or {granted('cases.patient_id')}",
     "worklist.case_procedures": f"{OWN} or "
     + parent(parent="worklist.cases", child="case_procedures", column="case_id"),
-    "worklist.case_studies": f"{OWN} or "
-    + parent(parent="worklist.cases", child="case_studies", column="case_id"),
-    "worklist.case_intervals": f"{OWN} or "
-    + parent(parent="worklist.cases", child="case_intervals", column="case_id"),
+    "worklist.case_studies": f"{OWN} or " + parent(parent="worklist.cases", child="case_studies", column="case_id"),
+    "worklist.case_intervals": f"{OWN} or " + parent(parent="worklist.cases", child="case_intervals", column="case_id"),
     "worklist.reads": f"{OWN} or " + parent(parent="worklist.cases", child="reads", column="case_id"),
-    "worklist.assignments": f"{OWN} or "
-    + parent(parent="worklist.cases", child="assignments", column="case_id"),
+    "worklist.assignments": f"{OWN} or " + parent(parent="worklist.cases", child="assignments", column="case_id"),
     "worklist.alarms": f"{OWN} or " + parent(parent="worklist.cases", child="alarms", column="case_id"),
     "reading.reports": f"{OWN} or " + parent(parent="worklist.cases", child="reports", column="case_id"),
     "reading.drafts": "author_id = (select tenancy.actor_user())",
-    "reading.edit_locks": f"{OWN} or "
-    + parent(parent="reading.reports", child="edit_locks", column="report_id"),
+    "reading.edit_locks": f"{OWN} or " + parent(parent="reading.reports", child="edit_locks", column="report_id"),
     "reading.report_versions": f"{OWN} or "
     + parent(parent="worklist.cases", child="report_versions", column="case_id"),
     "delivery.deliveries": f"{OWN} or " + parent(parent="worklist.cases", child="deliveries", column="case_id"),
@@ -122,9 +124,13 @@ POLICIES: dict[str, str] = {
 }
 
 CHECKS: dict[str, str] = {
+    # Nobody gives themself sight of a patient: the platform gives grants, an administrator coordination alone.
+    "tenancy.grants": f"((select tenancy.actor_is_system()) and {OWN}) "
+    "or (patient_id is null and organization_id = any((select tenancy.actor_administered())::uuid[]))",
     # What an unknown sender sent belongs to nobody yet: anyone may log it, nobody of a client sees it.
     "sites.messages": f"{OWN} or organization_id is null",
-    "reading.drafts": "author_id = (select tenancy.actor_user()) and " + parent("reading.reports", "drafts", "report_id"),
+    "reading.drafts": "author_id = (select tenancy.actor_user()) and "
+    + parent("reading.reports", "drafts", "report_id"),
 }
 """Where a row may be written under another condition than it is seen."""
 
@@ -197,5 +203,6 @@ def upgrade() -> None:
         )
     op.execute(f'revoke update, delete on audit.events, audit.leaves, audit.tree_heads from "{app_role}"')
     op.execute(f'revoke update on audit.pending from "{app_role}"')
+    op.execute(f'revoke delete on tenancy.grants from "{app_role}"')  # they end; what was seen by them stays known
     op.execute(f'grant usage on schema public to "{app_role}"')
     op.execute(f'grant select on public.alembic_version to "{app_role}"')

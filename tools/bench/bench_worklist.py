@@ -95,6 +95,11 @@ def fill(url: str, number: int) -> dict[str, UUID]:
                 (reader, user, f"R{i:03}"),
             )
             c.execute(
+                "insert into people.engagements (organization_id, reader_id, malpractice_jurisdictions, valid_from) "
+                "values (%s, %s, '{NO}', '2020-01-01')",
+                (group, reader),
+            )
+            c.execute(
                 "insert into people.reading_places (reader_id, name, jurisdiction, time_zone, is_current) "
                 "values (%s, 'Sydney', 'AU', 'Australia/Sydney', true)",
                 (reader,),

@@ -219,7 +219,6 @@ def test_only_the_reader_of_a_read_opens_it(scene: Scene) -> None:
         "update people.licences set valid_until = :soon where jurisdiction = 'NO'",
         "update people.privileges set status = 'suspended'",
         "update people.certificates set valid_until = :now",
-        "update people.engagements set valid_until = :now",
         "update people.reading_places set is_current = false",
         "update people.reading_places set jurisdiction = 'US-MA'",
         "delete from people.reader_languages",
@@ -279,6 +278,24 @@ def test_an_unopened_read_is_taken_back_when_its_readers_shift_ends(scene: Scene
     clock.advance(timedelta(hours=10))
     assert jobs.recheck_assigned(scene.works) == 1
     assert scene.read(case_id).state == "ready"
+    assert "read.no_longer_eligible" in scene.actions(case_id)
+
+
+@pytest.mark.parametrize("is_opened", [False, True])
+def test_the_end_of_an_engagement_takes_the_read_at_once_out_of_sight_and_soon_back(
+    scene: Scene, is_opened: bool
+) -> None:
+    """By the database's clock and by ours: the first decides what is seen, the second what the rules say."""
+    case_id = scene.ready_case()
+    read_id = scene.read(case_id).id
+    if is_opened:
+        with scene.works.begin(scene.cast.imogen) as work:
+            open_read(work, read_id)
+    scene.set("update people.engagements set valid_until = least(now(), :now)", now=scene.works.clock.now())
+    with pytest.raises(NotFound), scene.works.begin(scene.cast.imogen) as work:
+        open_read(work, read_id)
+    assert jobs.recheck_assigned(scene.works) == 1
+    assert (scene.read(case_id).state, scene.read(case_id).reader_id) == ("ready", None)
     assert "read.no_longer_eligible" in scene.actions(case_id)
 
 

@@ -24,19 +24,27 @@ _WAITING = text(
     "select r.id, r.organization_id, r.case_id from worklist.reads r join worklist.cases c on c.id = r.case_id "
     "where r.state = 'ready' order by coalesce(r.due_at, c.due_at) nulls last, r.id limit 500"
 )
-# Who may have lost the right to read: a cheap first look, after which the rules decide.
+# Who may have lost the right to read: a cheap first look, after which the rules decide. What was opened is taken only from who is no
+# longer engaged: they don't see it any more and can't sign it, so nobody else would ever hear of it.
 _SUSPECT = text(
-    "select r.id, r.organization_id, r.case_id from worklist.reads r join worklist.cases c on c.id = r.case_id "
-    "join sites.facilities f on f.id = c.facility_id join people.readers p on p.id = r.reader_id "
-    "where r.state = 'assigned' and (not p.is_active "
-    "or not exists (select 1 from rota.shifts s where s.reader_id = r.reader_id and s.organization_id = c.group_organization_id "
-    "and s.starts_at <= :now and s.ends_at > :now) "
-    "or exists (select 1 from people.licences l where l.reader_id = r.reader_id and l.status <> 'active') "
-    "or exists (select 1 from people.licences l where l.reader_id = r.reader_id and l.valid_until <= :now) "
-    "or not exists (select 1 from people.privileges v where v.reader_id = r.reader_id and v.facility_id = c.facility_id "
-    "and v.status = 'active' and v.valid_from <= :now and (v.valid_until is null or v.valid_until > :now)) "
-    "or not exists (select 1 from people.engagements e where e.id = r.engagement_id and e.valid_from <= :now "
-    "and (e.valid_until is null or e.valid_until > :now))) order by r.assigned_at, r.id limit 500"
+    """
+    select r.id, r.organization_id, r.case_id
+    from worklist.reads r
+    join worklist.cases c on c.id = r.case_id
+    join people.readers p on p.id = r.reader_id
+    where r.state in ('assigned', 'reading') and (
+        not p.is_active
+        or not exists (select 1 from people.engagements e where e.id = r.engagement_id and e.valid_from <= :now
+                       and (e.valid_until is null or e.valid_until > :now))
+        or r.state = 'assigned' and (
+            not exists (select 1 from rota.shifts s where s.reader_id = r.reader_id and s.organization_id = c.group_organization_id
+                        and s.starts_at <= :now and s.ends_at > :now)
+            or exists (select 1 from people.licences l where l.reader_id = r.reader_id
+                       and (l.status <> 'active' or l.valid_until <= :now))
+            or not exists (select 1 from people.privileges v where v.reader_id = r.reader_id and v.facility_id = c.facility_id
+                           and v.status = 'active' and v.valid_from <= :now and (v.valid_until is null or v.valid_until > :now))))
+    order by r.assigned_at, r.id limit 500
+    """
 )
 _FREE = text("select 1 from worklist.cases where id = :id for update skip locked")
 _BROKEN = text(
@@ -72,7 +80,8 @@ def assign_waiting(works: WorkFactory) -> int:
 
 
 def recheck_assigned(works: WorkFactory) -> int:
-    """Takes reads that nobody opened yet from readers whom the rules now keep off (the shift ended, a licence was suspended).
+    """Takes reads that nobody opened yet from readers whom the rules now keep off (the shift ended, a licence was suspended), and those
+    that were opened from readers who are no longer engaged.
 
     Returns how many went back to the queue.
     """
