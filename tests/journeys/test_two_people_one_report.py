@@ -23,6 +23,7 @@ def test_the_second_sees_who_has_it_and_a_coordinator_gives_it_on(
     holder = next(row["reader"]["name"] for row in board if row["read_id"] == read_id)
     first_name, second_name = sorted(READERS, key=lambda name: not holder.endswith(READERS[name]))
     first = visit(first_name).sign_in()
+    first.expect(r"404: GET /api/(cases|reads)/", r"404: GET /dicomweb/")  # not theirs to see any more
     first.goto(f"/app/read/{read_id}")
     first.page.locator("[data-section=findings]").click()
     first.page.keyboard.type("Begun by the first reader.")
@@ -40,7 +41,9 @@ def test_the_second_sees_who_has_it_and_a_coordinator_gives_it_on(
     expect(nadia.row("WAIRIMU")).to_contain_text(READERS[second_name])
 
     # The first reader's page says so at once, and what was typed is not lost.
-    expect(first.page.locator(".rep")).to_contain_text(re.compile("no longer|somebody else|given to", re.I))
+    expect(first.page.get_by_role("alert")).to_contain_text("to another reader")
+    expect(first.page.locator("[data-section=findings]")).to_have_attribute("contenteditable", "false")
+    expect(first.page.locator(".saved")).to_contain_text("kept in this browser")
 
     second = visit(second_name).sign_in()
     line = second.row("WAIRIMU")

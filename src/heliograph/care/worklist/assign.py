@@ -208,6 +208,7 @@ def _give(
     read.reader_id, read.engagement_id = chosen.reader_id, chosen.engagement_id
     read.assigned_at, read.opened_at = work.now, None
     if chosen.group_id is not None and chosen.group_id != case.group_organization_id:
+        work.touch("case", case.id, case.group_organization_id)  # those who had it see it go
         case.group_organization_id, case.agreement_id = chosen.group_id, chosen.agreement_id
     offer_to_group(work, case)
     work.session.flush()

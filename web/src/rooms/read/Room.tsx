@@ -3,7 +3,7 @@ import { useEffect, useMemo, useRef, useState } from "react";
 import { useNavigate } from "react-router";
 import { api, queryClient, url } from "../../api/client";
 import { herePlace, useSession } from "../../api/session";
-import type { CaseDetail, ListItem, ReportCheck, Version, Workspace } from "../../api/types";
+import type { CaseDetail, ListItem, ReadBrief, ReportCheck, Version, Workspace } from "../../api/types";
 import { Button, Chip, Foot, Note, Page, PatientBanner, type Place, patientName, toast, useKeys, useScheme } from "../../kit";
 import { allChecks, type CheckAction, pictureOf } from "./checks";
 import { focusField } from "./Editor";
@@ -21,10 +21,12 @@ import { accessionOf, hasLateImages, identityOf, priorsToLoad } from "./words";
 interface Props {
   workspace: Workspace;
   detail: CaseDetail;
+  /** The case is not this reader's to see any more. */
+  lost: boolean;
   onReopen: () => void;
 }
 
-export function Room({ workspace, detail, onReopen }: Props) {
+export function Room({ workspace, detail, lost, onReopen }: Props) {
   const session = useSession();
   const navigate = useNavigate();
   const here = herePlace(session);
@@ -39,6 +41,7 @@ export function Room({ workspace, detail, onReopen }: Props) {
   const study = useMemo(() => ({ slug: workspace.viewer.organization_slug, studies, priors, examClass: detail.exam_class }), [workspace.viewer.organization_slug, studies, priors, detail.exam_class]);
   useOpened(study);
   useLeaving(readId, draft.keeper, signed !== null);
+  useTaken(lost, detail.reads.find((read) => read.id === readId), session.reader?.id, draft.keeper, signed !== null);
   const theme = useScheme();
   useEffect(() => send({ kind: "theme", theme }), [theme, viewer.ready]);
 
@@ -270,6 +273,16 @@ function useLeaving(readId: string, keeper: ReturnType<typeof useDraft>["keeper"
       if (!signed.current) void keeper.close().then(release);
     };
   }, [readId, keeper]);
+}
+
+/** A coordinator gave the read to another: said at once, not at the next save. */
+function useTaken(lost: boolean, read: ReadBrief | undefined, me: string | undefined, keeper: ReturnType<typeof useDraft>["keeper"], done: boolean): void {
+  const holder = read?.reader;
+  const gone = !done && (lost || (read !== undefined && read.state !== "done" && holder?.id !== me));
+  const name = lost ? undefined : holder?.name;
+  useEffect(() => {
+    if (gone) keeper.taken(name ? `This case was given to ${name}.` : "A coordinator gave this case to another reader.");
+  }, [gone, name, keeper]);
 }
 
 /** A value once it has stood for a while: a study in the middle of a change is no alarm. */

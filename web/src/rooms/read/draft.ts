@@ -177,6 +177,13 @@ export class DraftKeeper {
     if (this.status.state === "offline" || this.status.state === "refused") void this.saveNow();
   };
 
+  /** Somebody else was given the read: nothing more is sent, what was typed stays in this browser. */
+  readonly taken = (problem: string): void => {
+    if (this.stuck) return;
+    clearTimeout(this.timer);
+    this.set({ state: "taken", problem });
+  };
+
   /** A signature that keeps the read open brings a new revision. */
   readonly advance = (revision: number): void => {
     this.base = this.content;

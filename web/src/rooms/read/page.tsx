@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { useEffect } from "react";
 import { useParams } from "react-router";
-import { api, url } from "../../api/client";
+import { api, ApiError, url } from "../../api/client";
 import type { Topic } from "../../api/live";
 import { herePlace, useSession } from "../../api/session";
 import type { CaseDetail, Workspace } from "../../api/types";
@@ -41,7 +41,7 @@ function Opening({ readId }: { readId: string }) {
   });
   const crumb = { label: "My list", to: "/list" };
   // What the opening brought is shown at once; what the list knew before may be older.
-  if (workspace.data && opened) return <Room key={workspace.dataUpdatedAt} workspace={workspace.data} detail={detail.data && detail.dataUpdatedAt > workspace.dataUpdatedAt ? detail.data : opened} onReopen={() => void workspace.refetch()} />;
+  if (workspace.data && opened) return <Room key={workspace.dataUpdatedAt} workspace={workspace.data} detail={detail.data && detail.dataUpdatedAt > workspace.dataUpdatedAt ? detail.data : opened} lost={detail.error instanceof ApiError && detail.error.status === 404} onReopen={() => void workspace.refetch()} />;
   return (
     <Page title="Reading" crumb={crumb} windowTitle="Reading" places={[here]}>
       {workspace.isError ? (
