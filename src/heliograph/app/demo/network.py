@@ -262,7 +262,7 @@ class _Maker:
             Licence(
                 reader_id=reader.id,
                 jurisdiction=j,
-                number=f"{j}-{reader.id.int % 900000 + 100000}",
+                number=str(reader.id.int % 900000 + 100000),
                 valid_from=self.since,
                 valid_until=self.until,
                 verified_at=self.verified,

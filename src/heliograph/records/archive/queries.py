@@ -161,12 +161,22 @@ def studies_of_patient(session: ActorSession, patient_id: UUID) -> list[StudyFac
 
 
 def priors_of(session: ActorSession, patient_id: UUID, current: Sequence[UUID]) -> list[StudyFacts]:
-    """The patient's other studies: those that are not `current`, with images, and not held; newest first."""
+    """The patient's earlier studies, newest first: with images, not held, and not examined after all of `current`."""
+    found = studies_of_patient(session, patient_id)
+    newest = max((_examined_at(facts) for facts in found if facts.id in current), default=None)
     return [
         facts
-        for facts in studies_of_patient(session, patient_id)
-        if facts.id not in current and facts.number_of_instances and facts.match_state != "held"
+        for facts in found
+        if facts.id not in current
+        and facts.number_of_instances
+        and facts.match_state != "held"
+        and (newest is None or _examined_at(facts) <= newest)
     ]
+
+
+def _examined_at(facts: StudyFacts) -> tuple[date, str]:
+    """When the study says that it was made, on the site's clock; where it doesn't, the day on which it came."""
+    return facts.study_date or facts.first_received_at.date(), facts.study_time or ""
 
 
 def unmatched_studies(session: ActorSession, limit: int = 500) -> list[StudyFacts]:
