@@ -112,7 +112,14 @@ def _reader(
     s.add(r)
     s.flush()
     s.add_all(
-        Licence(reader_id=r.id, jurisdiction=j, number=f"{j}-1", valid_from=LONG_AGO, valid_until=LATER, verified_at=LONG_AGO)
+        Licence(
+            reader_id=r.id,
+            jurisdiction=j,
+            number=f"{j}-1",
+            valid_from=LONG_AGO,
+            valid_until=LATER,
+            verified_at=LONG_AGO,
+        )
         for j in licences
     )
     s.add_all(Certificate(reader_id=r.id, subspecialty=x, board="EBR", valid_from=LONG_AGO) for x in subspecialties)

@@ -1,6 +1,6 @@
 """Writes web/openapi.json: the contract from which the web app's types are made (`npm run openapi` in web/).
 
-    python -m tools.openapi [--check]    --check: exit 1 where the file is not what the code says
+python -m tools.openapi [--check]    --check: exit 1 where the file is not what the code says
 """
 
 from __future__ import annotations

@@ -11,9 +11,7 @@ import pytest
 REQUIREMENTS = Path(__file__).resolve().parents[2] / "requirements"
 PINNED = re.compile(r"^([A-Za-z0-9._-]+)==[^\s;\\]+(\s*;)?", re.MULTILINE)
 COPYLEFT = re.compile(r"\bA?GPL|\b(?<!Lesser )General Public License", re.IGNORECASE)
-KNOWN = re.compile(
-    r"\b(MIT|BSD|Apache|MPL|PSF|Python Software Foundation|LGPL|Lesser|ISC|HPND)\b", re.IGNORECASE
-)
+KNOWN = re.compile(r"\b(MIT|BSD|Apache|MPL|PSF|Python Software Foundation|LGPL|Lesser|ISC|HPND)\b", re.IGNORECASE)
 
 
 def licence(name: str) -> str:

@@ -18,7 +18,7 @@ READERS = {"imogen": "Tarrant", "katriina": "Lehtola"}  # the two who may read h
 def test_the_second_sees_who_has_it_and_a_coordinator_gives_it_on(
     network: Network, visit: Callable[..., Visitor]
 ) -> None:
-    case, read_id = network.ready(MR_KENYA)
+    _case, read_id = network.ready(MR_KENYA)
     board = network.person("nadia").get("/api/board")["cases"]
     holder = next(row["reader"]["name"] for row in board if row["read_id"] == read_id)
     first_name, second_name = sorted(READERS, key=lambda name: not holder.endswith(READERS[name]))
