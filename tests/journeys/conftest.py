@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from tests.journeys.network import Network, SiteSystem
-from tests.journeys.visitor import Visitor
+from tests.journeys.visitor import Visit, Visitor
 from tools.running import Platform
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -73,15 +73,15 @@ def network(browser: Browser) -> Iterator[Network]:
 
 
 @pytest.fixture
-def visit(browser: Browser, network: Network, request: pytest.FixtureRequest) -> Iterator[Callable[..., Visitor]]:
+def visit(browser: Browser, network: Network, request: pytest.FixtureRequest) -> Iterator[Visit]:
     """`visit("imogen")`: somebody sits down at a browser. Afterwards no page may have done what none may do.
 
     Where a test fails, what each person saw last is in test-results/journeys/.
     """
     visitors: list[Visitor] = []
 
-    def sit_down(username: str, **look: object) -> Visitor:
-        visitor = Visitor(browser, network.url, username, **look)  # type: ignore[arg-type]  # as Visitor says
+    def sit_down(username: str) -> Visitor:
+        visitor = Visitor(browser, network.url, username)
         visitors.append(visitor)
         return visitor
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pydicom
 from pydicom.data import get_testdata_file
@@ -15,10 +16,11 @@ from pydicom.uid import generate_uid
 from heliograph.app.demo.cases import CASES, DemoCase, make_files
 from heliograph.app.demo.client import Person
 from heliograph.app.demo.network import PASSWORD
+from heliograph.app.demo.once import filled
 from heliograph.app.demo.site import send_images, send_order
 from heliograph.governance.audit.keys import audit_key
 from heliograph.governance.audit.verify import Verdict, verify
-from heliograph.kit.codecs.hl7 import build_ack, parse
+from heliograph.kit.codecs.hl7 import AckCode, build_ack, parse
 from heliograph.kit.net import mllp
 from tools.running import Platform
 
@@ -30,7 +32,7 @@ class SiteSystem:
     """The sites' system that takes ORU^R01; it answers with `code`."""
 
     def __init__(self) -> None:
-        self.code = "AA"
+        self.code: AckCode = "AA"
         self.taken: list[str] = []
         """Accession numbers, in the order they came."""
         self._listener = mllp.MllpListener("127.0.0.1", 0, self._take)
@@ -129,6 +131,16 @@ class Network:
 
         Platform.until(assigned, 40, f"a reader has {case.accession}")
         return found[0]
+
+    def sign(self, read_id: str) -> dict[str, Any]:
+        """The reader writes the read's report and signs it; the version."""
+        imogen = self.person("imogen")
+        workspace = imogen.post(f"/api/reads/{read_id}/open")
+        body = {"revision": workspace["draft"]["revision"], "content": filled(workspace)}
+        body["revision"] = imogen.put(f"/api/reads/{read_id}/draft", body)["revision"]
+        imogen.prove()
+        version: dict[str, Any] = imogen.post(f"/api/reads/{read_id}/sign", {**body, "kind": "final"})
+        return version
 
     def verify_record(self) -> Verdict:
         """The audit log, verified as `heliograph audit verify` does."""

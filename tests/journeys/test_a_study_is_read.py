@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -12,7 +11,7 @@ from playwright.sync_api import expect
 
 from heliograph.app.demo.network import PASSWORD
 from tests.journeys.network import CT_WITH_BLEED, Network
-from tests.journeys.visitor import Visitor
+from tests.journeys.visitor import Visit
 from tools.running import Platform
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -20,7 +19,7 @@ FINDINGS = "Hyperdense collection along the left convexity, 7 mm. Midline shift 
 IMPRESSION = "Acute left subdural haematoma."
 
 
-def test_a_study_is_read(network: Network, visit: Callable[..., Visitor]) -> None:
+def test_a_study_is_read(network: Network, visit: Visit) -> None:
     imogen, eirik = visit("imogen").sign_in(), visit("eirik").sign_in()
     case = network.exam(CT_WITH_BLEED)
 

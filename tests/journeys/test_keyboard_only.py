@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 from playwright.sync_api import Page, expect
 
 from heliograph.app.demo.network import PASSWORD
 from tests.journeys.network import CT_HEAD, Network
-from tests.journeys.visitor import Visitor
+from tests.journeys.visitor import Visit
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -32,7 +30,7 @@ def tab_to(page: Page, wanted: str, most: int = 60) -> None:
     raise AssertionError(f"Tab does not come to {wanted}")
 
 
-def test_a_report_by_the_keyboard_alone(network: Network, visit: Callable[..., Visitor]) -> None:
+def test_a_report_by_the_keyboard_alone(network: Network, visit: Visit) -> None:
     # Urgent, so that they are the first two to read of whatever else waits.
     reads = [network.ready(CT_HEAD, "S", reader="Tarrant")[1] for _ in range(2)]
     imogen = visit("imogen").sign_in()

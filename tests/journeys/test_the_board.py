@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 from playwright.sync_api import expect
 
-from heliograph.app.demo.once import filled
 from tests.journeys.network import CT_HEAD, ULTRASOUND_KENYA, XRAY_TEXAS, Network
-from tests.journeys.visitor import Visitor
+from tests.journeys.visitor import Visit
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
-def test_an_unmatched_study_is_matched_by_hand(network: Network, visit: Callable[..., Visitor]) -> None:
+def test_an_unmatched_study_is_matched_by_hand(network: Network, visit: Visit) -> None:
     nadia = visit("nadia").sign_in()
     case = network.exam(XRAY_TEXAS)
     network.order(case)
@@ -37,7 +35,7 @@ def test_an_unmatched_study_is_matched_by_hand(network: Network, visit: Callable
     expect(nadia.row("PRESCOTT-IBE")).to_contain_text("Castellan")
 
 
-def test_a_case_without_a_reader_says_why(network: Network, visit: Callable[..., Visitor]) -> None:
+def test_a_case_without_a_reader_says_why(network: Network, visit: Visit) -> None:
     nadia = visit("nadia").sign_in()
     case = network.exam(ULTRASOUND_KENYA)
     network.order(case)
@@ -54,12 +52,12 @@ def test_a_case_without_a_reader_says_why(network: Network, visit: Callable[...,
     expect(nadia.page.locator(".needs")).to_contain_text("Nobody can read it now")
 
 
-def test_a_refused_delivery_is_raised_and_sent_again(network: Network, visit: Callable[..., Visitor]) -> None:
+def test_a_refused_delivery_is_raised_and_sent_again(network: Network, visit: Visit) -> None:
     nadia = visit("nadia").sign_in()
     case, read_id = network.ready(CT_HEAD, reader="Tarrant")
     network.site.code = "AE"
     try:
-        sign(network, read_id)
+        network.sign(read_id)
         trouble = nadia.page.locator(".needs li", has_text="TVEIT").filter(
             has=nadia.page.get_by_role("button", name="Retry")
         )
@@ -74,15 +72,3 @@ def test_a_refused_delivery_is_raised_and_sent_again(network: Network, visit: Ca
     dialog.get_by_role("button", name="Send again").click()
     expect(trouble).to_have_count(0)
     assert network.site.taken.count(case.accession) == 2
-
-
-def sign(network: Network, read_id: str) -> None:
-    """The reader writes and signs it, by the API."""
-    imogen = network.person("imogen")
-    workspace = imogen.post(f"/api/reads/{read_id}/open")
-    content = filled(workspace)
-    saved = imogen.put(
-        f"/api/reads/{read_id}/draft", {"revision": workspace["draft"]["revision"], "content": content}
-    )
-    imogen.prove()
-    imogen.post(f"/api/reads/{read_id}/sign", {"revision": saved["revision"], "content": content, "kind": "final"})

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 from playwright.sync_api import expect
 
 from tests.journeys.network import CT_HEAD, Network
-from tests.journeys.visitor import Visitor
+from tests.journeys.visitor import Visit
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 @pytest.mark.parametrize("reload", [False, True], ids=["the page stays", "the page is closed meanwhile"])
-def test_not_a_word_is_lost(network: Network, visit: Callable[..., Visitor], reload: bool) -> None:
+def test_not_a_word_is_lost(network: Network, visit: Visit, reload: bool) -> None:
     _case, read_id = network.ready(CT_HEAD, reader="Tarrant")
     imogen = visit("imogen").sign_in()
     imogen.expect("ERR_INTERNET_DISCONNECTED", r"(?s)^console: .*/viewer/")  # the viewer asks on for what it prefetches

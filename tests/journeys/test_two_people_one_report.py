@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import expect
 
 from tests.journeys.network import CT_HEAD, MR_KENYA, Network
-from tests.journeys.visitor import Visitor
+from tests.journeys.visitor import Visit
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 READERS = {"imogen": "Tarrant", "katriina": "Lehtola"}  # the two who may read heads for the clinic in Kenya
 
 
-def test_the_second_sees_who_has_it_and_a_coordinator_gives_it_on(
-    network: Network, visit: Callable[..., Visitor]
-) -> None:
+def test_the_second_sees_who_has_it_and_a_coordinator_gives_it_on(network: Network, visit: Visit) -> None:
     _case, read_id = network.ready(MR_KENYA)
     board = network.person("nadia").get("/api/board")["cases"]
     holder = next(row["reader"]["name"] for row in board if row["read_id"] == read_id)
@@ -54,7 +51,7 @@ def test_the_second_sees_who_has_it_and_a_coordinator_gives_it_on(
     expect(second.page.locator("[data-section=findings]")).to_be_visible()
 
 
-def test_the_same_report_in_two_windows(network: Network, visit: Callable[..., Visitor]) -> None:
+def test_the_same_report_in_two_windows(network: Network, visit: Visit) -> None:
     """Opening it again takes it over; the first window says so and stops writing."""
     _case, read_id = network.ready(CT_HEAD, reader="Tarrant")
     imogen = visit("imogen").sign_in()
@@ -78,7 +75,7 @@ def test_the_same_report_in_two_windows(network: Network, visit: Callable[..., V
     expect(again.locator("[data-section=impression]")).to_have_text("In the second window.")
 
 
-def test_handed_back_by_a_key_with_a_reason(network: Network, visit: Callable[..., Visitor]) -> None:
+def test_handed_back_by_a_key_with_a_reason(network: Network, visit: Visit) -> None:
     case, read_id = network.ready(CT_HEAD, "S", reader="Tarrant")
     imogen = visit("imogen").sign_in()
     imogen.page.locator(f"tr[data-id='{read_id}']").click()

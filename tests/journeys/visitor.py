@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from io import BytesIO
 from typing import cast
 from urllib.parse import urlsplit
@@ -25,15 +26,12 @@ QUIET = r"Failed to load resource"  # the browser's own words for an answer that
 class Visitor:
     """One person in one browser profile, on one page."""
 
-    def __init__(
-        self, browser: Browser, url: str, username: str, *, scheme: str = "dark", width: int = 1440, height: int = 900
-    ) -> None:
+    def __init__(self, browser: Browser, url: str, username: str, *, width: int = 1440, height: int = 900) -> None:
         self.url, self.username = url, username
         self.faults: list[str] = []
         self._expected: list[str] = []
         self.context = browser.new_context(
             viewport={"width": width, "height": height},
-            color_scheme="light" if scheme == "light" else "dark",
             reduced_motion="reduce",
             service_workers="block",
         )
@@ -97,3 +95,6 @@ class Visitor:
         # Whether somebody is signed in is asked by a page that doesn't know it yet.
         if response.status >= 400 and not (response.status == 401 and response.url.endswith("/api/session")):
             self.faults.append(f"{response.status}: {response.request.method} {urlsplit(response.url).path}")
+
+
+Visit = Callable[[str], Visitor]

@@ -75,7 +75,7 @@ export function Shell({ rooms, home, user, search, demonstration, places, menu, 
         <IconButton label="Dark or light" icon="sun" keyHint="Shift+D" onClick={toggleScheme} />
         <Menu>
           <Menu.Target>
-            <button type="button" className="me" aria-label={`${user.name}: menu`}>
+            <button type="button" className="me">
               <Avatar name={user.name} on={user.on} />
               <span className="col" style={{ lineHeight: "15px" }}>
                 <span className="m">{user.name}</span>

@@ -1,4 +1,4 @@
-import { Modal } from "@mantine/core";
+import { Modal, VisuallyHidden } from "@mantine/core";
 import { type ReactNode, useState } from "react";
 import { Button } from "./Button";
 import { listKeys, useKeys } from "./keys";
@@ -23,7 +23,8 @@ export function Dialog({ opened, title, onClose, children, foot, width = 440 }: 
         <div className="ph dlg-h">
           <Modal.Title component="h2">{title}</Modal.Title>
           <span className="end">
-            <button type="button" className="btn btn-q btn-sm" onClick={onClose} aria-label="Close">
+            <button type="button" className="btn btn-q btn-sm" onClick={onClose}>
+              <VisuallyHidden>Close </VisuallyHidden>
               <kbd>Esc</kbd>
             </button>
           </span>
