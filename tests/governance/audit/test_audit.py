@@ -172,15 +172,44 @@ def test_eight_writers_and_a_sealer_miss_nothing(log: Log) -> None:
         assert work.session.scalar(select(func.count()).select_from(AuditEvent)) == verdict.size == 206
 
 
-def test_a_head_lost_before_it_was_witnessed_is_witnessed_next_time(log: Log) -> None:
+def test_verifying_while_others_write_and_seal(log: Log) -> None:
+    """What is sealed between two looks of the verifier is no tampering."""
+    stop = threading.Event()
+
+    def keep_busy() -> None:
+        while not stop.is_set():
+            log.write("w")
+            log.seal()
+
+    busy = [threading.Thread(target=keep_busy) for _ in range(2)]
+    for thread in busy:
+        thread.start()
+    try:
+        problems = [p for _ in range(25) for p in log.verify().problems]
+    finally:
+        stop.set()
+        for thread in busy:
+            thread.join()
+    assert problems == []
+
+
+def test_a_head_cut_off_in_the_witness_is_witnessed_next_time(log: Log) -> None:
     witness = log.context.settings.witness_file
     first = witness.read_bytes()
     log.seal()
-    witness.write_bytes(first + b'{"size": 6, "at"')  # killed in the middle of the line
+    whole = witness.read_bytes()
+    witness.write_bytes(whole[: len(first) + 17])  # killed in the middle of the line
     log.write("g")
     log.seal()
-    problems = log.verify().problems
-    assert [p.kind for p in problems] == ["witness"]  # the broken line itself is told
+    assert log.verify().problems == []
+    assert whole.splitlines()[-1] in witness.read_bytes().splitlines()
+
+
+def test_a_line_of_the_witness_that_says_nothing_is_told(log: Log) -> None:
+    log.seal()
+    witness = log.context.settings.witness_file
+    witness.write_bytes(b"{}\n" + witness.read_bytes())
+    assert [p.kind for p in log.verify().problems] == ["witness"]
 
 
 def test_an_outsider_sees_nothing_of_the_record(log: Log, cast: Cast) -> None:

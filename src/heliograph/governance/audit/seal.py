@@ -84,8 +84,11 @@ def _witness(session: ActorSession, witness: Path, objects: Objects) -> None:
         for h in heads
     ]
     witness.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with witness.open("a", encoding="utf-8") as file:
-        file.write("".join(line + "\n" for line in lines))
+    with witness.open("a+b") as file:
+        # A sealer killed in the middle of a line leaves it to be told; the next line must not be lost with it.
+        cut_off = file.tell() > 0 and (file.seek(-1, os.SEEK_END), file.read(1))[1] != b"\n"
+        new = "\n" * cut_off + "".join(line + "\n" for line in lines)
+        file.write(new.encode())
         file.flush()
         os.fsync(file.fileno())
     for head, line in zip(heads, lines, strict=True):

@@ -46,15 +46,24 @@ class Verdict:
 
 
 def verify(works: WorkFactory, key: AuditKey, witness: Path, objects: Objects) -> Verdict:
-    """Seals what is pending, then checks every event, leaf, tree head and witnessed head."""
+    """Seals what is pending, then checks every event, leaf, tree head and witnessed head.
+
+    Sealing goes on meanwhile: the database is looked at in one snapshot, and the witness before it, since a head is witnessed only when
+    it is committed.
+    """
     seal(works, key, witness, objects)
+    # The last line may just be being written.
+    witnessed = witness.read_text("utf-8").rpartition("\n")[0].splitlines() if witness.exists() else None
     verdict = Verdict()
     with works.read(system("verifier")) as work:
+        work.session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
         heads = {h.size: h for h in work.session.scalars(select(TreeHead).order_by(TreeHead.size))}
         roots = _check_leaves(work.session, heads, key, verdict)
         _check_strays(work.session, verdict)
         work.session.expunge_all()  # the heads are needed after the transaction
-    _check_witness(witness, heads, roots, verdict)
+    if witnessed is None and heads:
+        verdict.problems.append(Problem("witness", f"the witness file {witness.name} is missing"))
+    _check_witness(witnessed or [], heads, roots, verdict)
     del verdict.problems[MOST_PROBLEMS:]
     return verdict
 
@@ -131,16 +140,14 @@ def _check_strays(session: Session, verdict: Verdict) -> None:
     verdict.problems += [Problem("unsealed", f"event {id_} stands outside the log", None, id_) for id_ in strays]
 
 
-def _check_witness(witness: Path, heads: dict[int, TreeHead], roots: dict[int, bytes], verdict: Verdict) -> None:
-    if not witness.exists():
-        if heads:
-            verdict.problems.append(Problem("witness", f"the witness file {witness.name} is missing"))
-        return
-    for number, line in enumerate(witness.read_text("utf-8").splitlines(), 1):
+def _check_witness(lines: list[str], heads: dict[int, TreeHead], roots: dict[int, bytes], verdict: Verdict) -> None:
+    for number, line in enumerate(lines, 1):
         try:
             seen = json.loads(line)
             size, root = int(seen["size"]), bytes.fromhex(seen["root"])
         except (ValueError, KeyError, TypeError):
+            if number < len(lines) and lines[number].startswith(line):
+                continue  # a sealer killed in the middle of the line; the next one wrote it whole
             verdict.problems.append(Problem("witness", f"line {number} of the witness file can't be read"))
             continue
         head = heads.get(size)
