@@ -8,7 +8,7 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.journeys.network import Network, SiteSystem
 from tests.journeys.visitor import Visit, Visitor
@@ -47,6 +47,7 @@ def browser() -> Iterator[Browser]:
     if not (STATIC / "app" / "index.html").exists():
         pytest.skip("the web app is not built: make setup")
     with sync_playwright() as playwright:
+        expect.set_options(timeout=20_000)  # a machine may be busy
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
         yield chromium
         chromium.close()

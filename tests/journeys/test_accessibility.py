@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 
-from tests.journeys.network import CT_HEAD, ULTRASOUND_KENYA, XRAY_TEXAS, Network
+from tests.journeys.network import CT_HEAD, MR_KENYA, ULTRASOUND_KENYA, Network
 from tests.journeys.visitor import Visit
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -34,7 +34,7 @@ def full(network: Network) -> dict[str, str]:
     nobody = network.exam(ULTRASOUND_KENYA)
     network.order(nobody)
     network.send_small(nobody)
-    network.send_small(network.exam(XRAY_TEXAS))
+    network.send_small(network.exam(MR_KENYA))
     return {"read": read_id, "case": version["case_id"]}
 
 

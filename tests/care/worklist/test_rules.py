@@ -413,6 +413,7 @@ def test_the_summary_names_those_whom_one_rule_keeps_off() -> None:
     many = Verdict(UUID(int=7), "Dr 7", "Hub", (_verdict(1, 0, 0, "fail").checks * 2), 0, 10)
     said = summary([_verdict(1, 10, 0, "fail", "Full: 10 of 10"), many])
     assert said == "Nobody can read it now. Dr 1: full: 10 of 10; 1 more by capacity."
+    assert summary([many]) == "Nobody can read it now. 1 by capacity."
     assert summary([]) == "No reading group covers this exam."
 
 

@@ -47,12 +47,12 @@ export function VerdictMatrix({ rules = VERDICT_RULES, rows, label = "Who could 
     <table className="matrix" aria-label={label}>
       <thead>
         <tr>
-          <th style={{ width: 164 }}>Reader</th>
-          <th style={{ width: 66 }} className="no12">
+          <th style={{ width: 152 }}>Reader</th>
+          <th style={{ width: 58 }} className="no12">
             Hub
           </th>
           {rules.map((rule) => (
-            <th key={rule.id} className="c" style={{ width: 46 }}>
+            <th key={rule.id} className="c" style={{ width: 43 }}>
               {rule.label}
             </th>
           ))}

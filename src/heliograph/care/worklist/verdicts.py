@@ -123,7 +123,8 @@ def summary(verdicts: Sequence[Verdict]) -> str:
     named = [f"{v.name}: {_lower(v.blocking[0].text if v.blocking else HANDED_BACK)}" for v in near[:3]]
     rest = [v for v in verdicts if v not in near[:3]]
     counted = Counter(v.blocking[0].rule for v in rest if v.blocking)
-    parts = named + [f"{n} more by {rule}" for rule, n in counted.most_common()]
+    more = " more" if named else ""
+    parts = named + [f"{n}{more} by {rule}" for rule, n in counted.most_common()]
     return "Nobody can read it now. " + "; ".join(parts) + "."
 
 

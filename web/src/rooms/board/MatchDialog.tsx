@@ -5,6 +5,7 @@ import { useNavigate } from "react-router";
 import { api, ApiError, queryClient, url } from "../../api/client";
 import type { MatchCandidate, StudyBrief } from "../../api/types";
 import { Button, Chip, ConfirmDialog, ErrorState, near, patientName, type Place, plainDate, PriorityMark, SkeletonRows, toast, UsualReasons, useNow } from "../../kit";
+import { imageCount } from "./words";
 
 export interface MatchProps {
   studyId: string;
@@ -93,7 +94,7 @@ export function MatchDialog({ studyId, site, why, study, mayReadNow, onClose }: 
         </div>
         <div>
           <span className="l">Study</span>
-          {study.description ?? study.modalities.join(", ")}, {study.number_of_instances} images
+          {study.description ?? study.modalities.join(", ")}, {imageCount(study.number_of_instances)}
         </div>
         <div>
           <span className="l">Came</span>

@@ -3,7 +3,7 @@ import { Link } from "react-router";
 import { api, queryClient, url } from "../../api/client";
 import type { AlarmBrief } from "../../api/types";
 import { Button, Empty, Icon, inPlaces, MINUTE, ms, near, Panel, type Place, PriorityMark, priorityRank, ReasonDialog, span, toast, useNow } from "../../kit";
-import { alarmName, type BoardDelivery, channelName, deliveryTitle, isStuck, nameOf, sortAlarms, type Unmatched } from "./words";
+import { alarmName, type BoardDelivery, channelName, deliveryTitle, imageCount, isStuck, nameOf, sortAlarms, type Unmatched } from "./words";
 
 function again(): Promise<void> {
   return queryClient.invalidateQueries({ queryKey: ["board"] });
@@ -24,7 +24,7 @@ export function UnmatchedPanel({ studies, onMatch }: { studies: readonly Unmatch
               {one.priority_guess ? <PriorityMark priority={one.priority_guess} /> : <Icon name="images" size={18} className="q" />}
               <div className="grow">
                 <div>
-                  <span className="m">{one.study.description ?? (one.study.modalities.join(", ") || "Study")}</span>, {one.study.number_of_instances} images, {one.facility.short_name}
+                  <span className="m">{one.study.description ?? (one.study.modalities.join(", ") || "Study")}</span>, {imageCount(one.study.number_of_instances)}, {one.facility.short_name}
                 </div>
                 <div className="q sm">{one.reason ?? "No order fits"}</div>
               </div>

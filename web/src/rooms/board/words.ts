@@ -134,3 +134,8 @@ export function shortReader(name: string): string {
   const [title, first, ...rest] = name.split(" ");
   return title && /^(Dr|Prof)\.?$/i.test(title) && first && rest.length ? `${title} ${first[0]}. ${rest.join(" ")}` : name;
 }
+
+/** "1 image", "96 images" */
+export function imageCount(number: number): string {
+  return `${number.toLocaleString("en-GB")} ${number === 1 ? "image" : "images"}`;
+}

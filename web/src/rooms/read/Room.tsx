@@ -185,7 +185,7 @@ export function Room({ workspace, detail, lost, onReopen }: Props) {
         <section className="mid" aria-label="Images">
           <Toolbar hasPrior={priors.length > 0} />
           <div className="slot" ref={setSlot}>
-            {!viewer.firstImage && viewer.error === null && <span className="q sm">{viewer.ready ? "Images are coming" : "The viewer is starting"}</span>}
+            {!viewer.firstImage && viewer.error === null && <span className="sm">{viewer.ready ? "Images are coming" : "The viewer is starting"}</span>}
           </div>
           <ViewerTrouble address={address} />
         </section>
