@@ -24,6 +24,7 @@ ARGUMENTS = (
 )  # fmt: skip
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The browser's tests share one platform, so they run in one worker; each may take its time on a busy machine."""
     for item in items:
