@@ -14,7 +14,7 @@ from tests.journeys.network import CT_WITH_BLEED, Network
 from tests.journeys.visitor import Visit
 from tools.running import Platform
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(180), pytest.mark.xdist_group("journeys")]
 FINDINGS = "Hyperdense collection along the left convexity, 7 mm. Midline shift 4 mm to the right."
 IMPRESSION = "Acute left subdural haematoma."
 

@@ -11,7 +11,7 @@ from playwright.sync_api import Page
 from tests.journeys.network import CT_HEAD, MR_KENYA, ULTRASOUND_KENYA, Network
 from tests.journeys.visitor import Visit
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(180), pytest.mark.xdist_group("journeys")]
 AXE = Path(__file__).resolve().parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
 # As the page's own button does; the button itself lies behind an open dialog.
 SET_THEME = """

@@ -9,7 +9,7 @@ from heliograph.app.demo.network import PASSWORD
 from tests.journeys.network import CT_HEAD, Network
 from tests.journeys.visitor import Visit
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(180), pytest.mark.xdist_group("journeys")]
 
 
 def focused(page: Page) -> str:

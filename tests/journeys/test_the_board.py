@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 from tests.journeys.network import CT_HEAD, ULTRASOUND_KENYA, XRAY_TEXAS, Network
 from tests.journeys.visitor import Visit
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(180), pytest.mark.xdist_group("journeys")]
 
 
 def test_an_unmatched_study_is_matched_by_hand(network: Network, visit: Visit) -> None:

@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 from tests.journeys.network import CT_HEAD, Network
 from tests.journeys.visitor import Visit
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(180), pytest.mark.xdist_group("journeys")]
 
 
 @pytest.mark.parametrize("reload", [False, True], ids=["the page stays", "the page is closed meanwhile"])

@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 from tests.journeys.network import CT_HEAD, MR_KENYA, Network
 from tests.journeys.visitor import Visit
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(180), pytest.mark.xdist_group("journeys")]
 READERS = {"imogen": "Tarrant", "katriina": "Lehtola"}  # the two who may read heads for the clinic in Kenya
 
 

@@ -7,7 +7,7 @@ import pytest
 from tests.journeys.visitor import Visit
 from tools.running import Platform
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(180), pytest.mark.xdist_group("journeys")]
 
 
 @pytest.mark.parametrize(
