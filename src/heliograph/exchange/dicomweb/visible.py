@@ -9,6 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, text, true
 
+from heliograph.governance.access.narrowing import narrowed
 from heliograph.governance.access.sessions import Known
 from heliograph.governance.tenancy.queries import organization_by_slug
 from heliograph.kit.actor import Actor
@@ -24,7 +25,8 @@ _MOST_REMEMBERED = 20_000
 # Row-level security shows a reading group every patient that it has a grant for. This door is narrower: the client's own people and
 # its coordinators see its studies; a reader those of patients whose reads are or were theirs (priors included).
 _OF_ACTOR = """
-    studies.organization_id = any((select tenancy.actor_organizations())::uuid[])
+    (studies.organization_id = any((select tenancy.actor_organizations())::uuid[])
+     and (studies.organization_id <> all(cast(:narrowed as uuid[])) or studies.facility_id = any(cast(:facilities as uuid[]))))
     or exists (
         select 1 from tenancy.grants g
         where g.patient_id = studies.patient_id and g.grantee_organization_id = any(cast(:coordinated as uuid[]))
@@ -49,7 +51,13 @@ def only_for(actor: Actor) -> ColumnElement[bool]:
     """The condition on studies that `actor`'s roles add to row-level security."""
     if actor.kind != "user":
         return true()
-    values = {"coordinated": list(actor.organizations_with("coordinator")), "user_id": actor.id}
+    own = narrowed(actor)
+    values = {
+        "coordinated": list(actor.organizations_with("coordinator")),
+        "user_id": actor.id,
+        "narrowed": list(own.organizations),
+        "facilities": list(own.facilities),
+    }
     condition: ColumnElement[bool] = text(f"({_OF_ACTOR})").bindparams(**values)  # type: ignore[assignment]
     return condition
 

@@ -1,6 +1,6 @@
 """Refusals of people."""
 
-from heliograph.kit.errors import Conflict, Invalid
+from heliograph.kit.errors import Conflict, Invalid, NotFound
 
 
 class ReaderExists(Conflict):
@@ -15,5 +15,5 @@ class UnknownJurisdiction(Invalid):
     """There is no such jurisdiction in the policy; ask to have it added first."""
 
 
-class PlaceNotYours(Invalid):
+class PlaceNotYours(NotFound):
     """This is none of your reading places."""

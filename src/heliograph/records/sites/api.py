@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel, Field
 
 from heliograph.governance.access.door import ReadDep, WorkDep, require_roles
+from heliograph.governance.access.narrowing import narrowed
 from heliograph.governance.tenancy.queries import coordinated_clients
 from heliograph.kit.codecs.hl7 import NotHl7, UnknownCharset, decode
 from heliograph.kit.errors import NotFound
@@ -226,7 +227,9 @@ def list_messages(
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> list[MessageLine]:
     """The newest HL7 messages, without their content."""
-    found = log.messages(work.session, _log_organizations(work), direction=direction, fate=fate, limit=limit)
+    found = log.messages(
+        work.session, _log_organizations(work), own=narrowed(work.actor), direction=direction, fate=fate, limit=limit
+    )
     return [MessageLine.model_validate(brief, from_attributes=True) for brief in found]
 
 
@@ -235,6 +238,8 @@ def read_message(work: WorkDep, message_id: UUID) -> MessageText:
     """A message with its content; that you saw it is recorded."""
     found = log.message(work.session, message_id)
     if found is None or found.brief.organization_id not in _log_organizations(work):
+        raise NotFound
+    if not narrowed(work.actor).lets_see(found.brief.organization_id, found.brief.facility_id):
         raise NotFound
     work.record(
         "message.viewed",

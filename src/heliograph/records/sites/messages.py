@@ -11,6 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import Table, func, insert, select
 
+from heliograph.governance.access.narrowing import Narrowed
 from heliograph.kit.db.session import ActorSession
 from heliograph.kit.work import Work
 from heliograph.records.sites.model import Endpoint, Message
@@ -41,6 +42,8 @@ class MessageBrief:
     acknowledgement: str | None
     fault: str | None
     order_id: UUID | None
+    facility_id: UUID | None
+    """Of the endpoint that it came by or went to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,15 +146,17 @@ def messages(
     session: ActorSession,
     organizations: Iterable[UUID],
     *,
+    own: Narrowed,
     direction: str | None = None,
     fate: Fate | None = None,
     limit: int = 100,
 ) -> list[MessageBrief]:
-    """The newest messages of organisations."""
+    """The newest messages of organisations, where the actor is narrowed to facilities of theirs only."""
     query = (
-        select(Message, Endpoint.name)
+        select(Message, Endpoint)
         .outerjoin(Endpoint, Endpoint.id == Message.endpoint_id)
         .where(Message.organization_id.in_(list(organizations)))
+        .where(Message.organization_id.not_in(own.organizations) | Endpoint.facility_id.in_(own.facilities))
         .order_by(Message.received_at.desc(), Message.id.desc())
         .limit(limit)
     )
@@ -159,33 +164,34 @@ def messages(
         query = query.where(Message.direction == direction)
     if fate is not None:
         query = query.where(Message.fate == fate)
-    return [_brief(row, name) for row, name in session.execute(query)]
+    return [_brief(row, found) for row, found in session.execute(query)]
 
 
 def message(session: ActorSession, message_id: UUID) -> MessageDetail | None:
     """One message with its bytes, or None: absent and forbidden look the same."""
     found = session.execute(
-        select(Message, Endpoint.name)
+        select(Message, Endpoint)
         .outerjoin(Endpoint, Endpoint.id == Message.endpoint_id)
         .where(Message.id == message_id)
     ).one_or_none()
     if found is None:
         return None
-    row, name = found
-    return MessageDetail(_brief(row, name), row.peer, row.payload, row.answer)
+    row, by = found
+    return MessageDetail(_brief(row, by), row.peer, row.payload, row.answer)
 
 
-def _brief(row: Message, endpoint: str | None) -> MessageBrief:
+def _brief(row: Message, endpoint: Endpoint | None) -> MessageBrief:
     return MessageBrief(
         id=row.id,
         organization_id=row.organization_id,
         direction=cast("Direction", row.direction),
         received_at=row.received_at,
-        endpoint=endpoint,
+        endpoint=endpoint.name if endpoint else None,
         message_type=row.message_type,
         control_id=row.control_id,
         fate=cast("Fate", row.fate),
         acknowledgement=row.acknowledgement,
         fault=row.fault,
         order_id=row.order_id,
+        facility_id=endpoint.facility_id if endpoint else None,
     )
