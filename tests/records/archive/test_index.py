@@ -149,6 +149,7 @@ def test_one_uid_in_two_series_is_held(context: Context, cast: Cast) -> None:
         (files.ct("1.2.3", "1.2.3.4")[:900], "unreadable"),
         (files.ct("1.2.3", "1.2.3.4").replace(b"1.2.3.4\0", b"1..3.4 \0"), "bad_identity"),
     ],
+    ids=["empty", "text", "cut off", "bad UID"],  # made files differ from one worker to the next
 )
 def test_what_cannot_be_read_is_held_and_keeps_nobody_waiting(
     context: Context, cast: Cast, data: bytes, reason: str
