@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -347,7 +348,9 @@ def test_a_worker_runs_the_jobs_that_signing_enqueued(context: Context, cast: Ca
         async with app.open_async():
             await app.run_worker_async(wait=False, install_signal_handlers=False, listen_notify=False)
 
-    asyncio.run(work())
+    # In a thread of its own: the browser that other tests drive keeps a loop running in this one.
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, work()).result()
     assert [r.state for c in ("hl7", "archive") for r in rows(context, cast, c)] == ["acknowledged", "acknowledged"]
     assert len(receiver.taken) == 1
     assert waiting_jobs(context, cast) == []
