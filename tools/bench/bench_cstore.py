@@ -85,7 +85,9 @@ def receiver(name: str, folder: Path) -> Iterator[int]:
     command = [sys.executable, __file__, "--receive", name, "--port", str(port), "--folder", str(folder)]
     if name == "storescp":
         command = [str(STORESCP), "--fork", "--max-pdu", "131072", "-od", str(folder), str(port)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    # By default DCMTK keeps Nagle's algorithm, which stalls each of its answers by 40 ms; peers are measured at their best.
+    environment = {**os.environ, "TCP_NODELAY": "1"}
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
     try:
         deadline = time.monotonic() + 20
         while True:

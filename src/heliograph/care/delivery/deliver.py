@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import secrets
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import select, text
@@ -100,7 +100,7 @@ def prepare(work: Work, settings: Settings, delivery_id: UUID) -> Claimed | None
         "id": delivery_id,
         "now": work.now,
         "control": control_id_of(delivery_id),
-        "cut_off": work.now - timedelta(seconds=settings.delivery_timeout_seconds + CONNECT_TIMEOUT) - GRACE,
+        "cut_off": cut_off(settings, work.now),
     }
     was = work.session.scalar(_CLAIM, values)
     if was is None:
@@ -204,6 +204,15 @@ def acknowledged(work: Work, row: Delivery, *, by: UUID | None = None, action: s
     work.announce(DeliveryAcknowledged(row.organization_id, row.case_id, row.id))
 
 
+def cut_off(settings: Settings, now: datetime) -> datetime:
+    """A try that began before this and has no result was cut off by a crash: it can't be talking any more."""
+    return now - timedelta(seconds=settings.delivery_timeout_seconds + _connect_timeout(settings)) - GRACE
+
+
+def _connect_timeout(settings: Settings) -> float:
+    return min(CONNECT_TIMEOUT, settings.delivery_timeout_seconds)
+
+
 def control_id_of(delivery_id: UUID) -> str:
     """MSH-10 of a delivery's message: at most 20 characters, the same for ever."""
     return "HG" + delivery_id.hex[-18:].upper()
@@ -236,7 +245,7 @@ def _talk(settings: Settings, claimed: Claimed) -> Result:
             claimed.port,
             claimed.payload,
             timeout=settings.delivery_timeout_seconds,
-            connect_timeout=min(CONNECT_TIMEOUT, settings.delivery_timeout_seconds),
+            connect_timeout=_connect_timeout(settings),
         )
     except mllp.ConnectFailed as error:
         return Result("not_connected", error.detail)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import text
 
-from heliograph.care.delivery.deliver import CONNECT_TIMEOUT, WAITS_FOR_EARLIER
+from heliograph.care.delivery.deliver import WAITS_FOR_EARLIER, cut_off
 from heliograph.care.delivery.queries import delivery
 from heliograph.care.delivery.queue import TASK, enqueue, queue_deliveries
-from heliograph.care.delivery.rules import GRACE, URGENT, URGENT_LIMIT, USUAL_LIMIT
+from heliograph.care.delivery.rules import URGENT, URGENT_LIMIT, USUAL_LIMIT
 from heliograph.care.reading.queries import version
 from heliograph.care.worklist.alarms import raise_alarm
 from heliograph.governance.tenancy.queries import active_organizations
@@ -51,8 +51,8 @@ _UNACKNOWLEDGED = text(
 def enqueue_due(works: WorkFactory, settings: Settings) -> int:
     """Enqueues what is due: next tries, and tries that a crash cut off. Returns how many jobs."""
     with works.read(_everywhere(works)) as work:
-        cut_off = work.now - timedelta(seconds=settings.delivery_timeout_seconds + CONNECT_TIMEOUT) - GRACE
-        due = work.session.execute(_DUE, {"now": work.now, "cut_off": cut_off, "task": TASK}).all()
+        values = {"now": work.now, "cut_off": cut_off(settings, work.now), "task": TASK}
+        due = work.session.execute(_DUE, values).all()
     for delivery_id, organization_id in due:
         with works.begin(system("delivery", organization_id)) as work:
             enqueue(work, organization_id, [delivery_id])
