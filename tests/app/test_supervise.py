@@ -222,3 +222,13 @@ def test_run_tells_readiness_once_and_survives_a_failing_watch(monkeypatch: pyte
     assert calls.count("ready") == 1
     assert calls.count("watch") == 3
     assert signal.getsignal(signal.SIGTERM) is handler
+
+
+def test_a_signal_sets_the_event_whatever_the_main_thread_holds() -> None:
+    """The handler runs between two bytecodes of the main thread, which may be about to wait for the very event."""
+    code = (
+        "import os, signal, sys, threading; from heliograph.app.supervise import stop_on_signals; "
+        "stop = threading.Event(); stop_on_signals(stop); held = stop._cond; held.acquire(); "
+        "os.kill(os.getpid(), signal.SIGTERM); sum(range(1000)); held.release(); sys.exit(0 if stop.wait(10) else 1)"
+    )
+    assert subprocess.run(python(code), timeout=30, check=False).returncode == 0
