@@ -13,13 +13,18 @@ from heliograph.care.orders import queries
 from heliograph.care.orders.errors import AlreadyMatched, OrderCancelled, OtherPatient, ReasonNeeded, StudyHeld
 from heliograph.care.orders.incoming import IncomingPatient
 from heliograph.care.orders.match import match_by_hand, match_study
+from heliograph.care.orders.reactions import match_images
 from heliograph.care.orders.receive import receive_order
 from heliograph.kit.actor import system
 from heliograph.kit.errors import NotAllowed, NotFound
+from heliograph.kit.events import Reactions
+from heliograph.kit.work import Work
+from heliograph.records.archive.events import ImagesIndexed
 from heliograph.records.archive.model import Study
 from heliograph.records.sites.queries import facility
 from tests.care.orders.help import make_study, message, receive, state_of
 from tests.cast import Cast
+from tests.records.archive import files
 
 BERIT = IncomingPatient("NF-7002", names=("Strand", "Berit"))
 
@@ -141,6 +146,29 @@ def test_an_order_and_its_images_at_the_same_moment_meet(context: Context, cast:
         for t in threads:
             t.join()
     assert len(joined(context, cast)) == 5
+
+
+def test_an_order_and_its_images_that_both_make_the_patient_meet(context: Context, cast: Cast) -> None:
+    """The order comes while the images' transaction has made the patient and not matched yet: neither waits for the other."""
+    made = threading.Event()
+
+    def slow_match(work: Work, event: ImagesIndexed) -> None:
+        made.set()
+        work.session.execute(text("select pg_sleep(0.3)"))
+        match_images(work, event)
+
+    reactions = Reactions()
+    reactions.on(ImagesIndexed, slow_match)
+    works = replace(context.works, reactions=reactions)
+    dropped = files.drop(
+        context.settings.spool_dir, cast, files.ct("2.999.5", "2.999.5.1", patient="NF-7001", name="Bakke^Solveig")
+    )
+    images = threading.Thread(target=files.index, args=(works, context.objects, [dropped]))
+    images.start()
+    assert made.wait(10)
+    receive(context, cast, message())
+    images.join()
+    assert len(joined(context, cast)) == 1
 
 
 # ------------------------------------------------------------------ by hand

@@ -35,7 +35,7 @@ def acknowledge_by_site(work: Work, version_id: UUID) -> DeliveryBrief:
     row = work.session.scalar(
         select(Delivery)
         .where(Delivery.report_version_id == version_id, Delivery.channel == "page")
-        .with_for_update()
+        .with_for_update(key_share=True)
         .execution_options(populate_existing=True)
     )
     if row is None:

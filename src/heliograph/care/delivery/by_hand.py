@@ -58,7 +58,10 @@ def _steered(work: Work, delivery_id: UUID, reason: str) -> Delivery:
     if not reason.strip():
         raise ReasonNeeded()
     row = work.session.scalars(
-        select(Delivery).where(Delivery.id == delivery_id).with_for_update().execution_options(populate_existing=True)
+        select(Delivery)
+        .where(Delivery.id == delivery_id)
+        .with_for_update(key_share=True)
+        .execution_options(populate_existing=True)
     ).one()
     if row.channel == "page":
         raise IllegalStep("The site's page shows it; nothing is sent.")

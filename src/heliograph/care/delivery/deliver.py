@@ -283,7 +283,10 @@ def _fail(work: Work, row: Delivery, detail: str) -> None:
 
 def _locked(work: Work, delivery_id: UUID) -> Delivery:
     return work.session.scalars(
-        select(Delivery).where(Delivery.id == delivery_id).with_for_update().execution_options(populate_existing=True)
+        select(Delivery)
+        .where(Delivery.id == delivery_id)
+        .with_for_update(key_share=True)
+        .execution_options(populate_existing=True)
     ).one()
 
 

@@ -76,7 +76,10 @@ def release_matched(work: Work, study_id: UUID) -> int:
     """Lets go what was held because the study's case was provisional, where it no longer is. Returns how many rows."""
     ids = list(work.session.scalars(_RELEASABLE, {"study": study_id}))
     rows = work.session.scalars(
-        select(Delivery).where(Delivery.id.in_(ids)).with_for_update().execution_options(populate_existing=True)
+        select(Delivery)
+        .where(Delivery.id.in_(ids))
+        .with_for_update(key_share=True)
+        .execution_options(populate_existing=True)
     ).all()
     for row in rows:
         if row.channel == "page":

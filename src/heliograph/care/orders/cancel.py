@@ -8,6 +8,7 @@ from heliograph.care.orders.access import is_staff
 from heliograph.care.orders.errors import ReasonNeeded
 from heliograph.care.orders.model import Order
 from heliograph.care.orders.receive import cancel_order_row
+from heliograph.kit.db.session import ROW_LOCK
 from heliograph.kit.errors import NotFound
 from heliograph.kit.work import Work
 
@@ -19,7 +20,7 @@ def cancel_order(work: Work, order_id: UUID, reason: str) -> None:
         NotFound: no such order, or the actor is not of the site's staff.
         ReasonNeeded
     """
-    order = work.session.get(Order, order_id, with_for_update=True)
+    order = work.session.get(Order, order_id, with_for_update=ROW_LOCK)
     if order is None or not is_staff(work, order.organization_id, order.facility_id):
         raise NotFound
     if not reason.strip():

@@ -12,13 +12,13 @@ from heliograph.care.orders.access import is_staff
 from heliograph.care.orders.errors import OrderExists, OrderIncomplete, PatientDiffers
 from heliograph.care.orders.events import OrderChanged
 from heliograph.care.orders.incoming import IncomingPatient, IncomingProcedure
-from heliograph.care.orders.match import lock_accession, match_waiting
+from heliograph.care.orders.match import match_waiting
 from heliograph.care.orders.model import Order
 from heliograph.care.orders.receive import add_procedures, refuse_other_patient
 from heliograph.kit.errors import NotFound
 from heliograph.kit.work import Work
 from heliograph.records.agreements.rules import PRIORITIES
-from heliograph.records.archive.match_state import waiting_for
+from heliograph.records.archive.match_state import lock_accessions
 from heliograph.records.patients.identify import identify
 from heliograph.records.patients.names import name_key
 from heliograph.records.patients.queries import PatientFacts
@@ -51,9 +51,7 @@ def enter_order(
         raise NotFound
     accession = (accession_number or "").strip() or None
     _check(priority, procedures, accession)
-    if accession:
-        waiting_for(work.session, facility.organization_id, accession, lock=True)
-    lock_accession(work, facility.organization_id, accession)
+    lock_accessions(work.session, facility.organization_id, [accession])
     known = identify(
         work,
         facility.organization_id,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from sqlalchemy import func, select, text
+from sqlalchemy import select, text
 
 from heliograph.care.orders.access import must_coordinate
 from heliograph.care.orders.errors import AlreadyMatched, OrderCancelled, OtherPatient, ReasonNeeded, StudyHeld
@@ -13,7 +13,7 @@ from heliograph.care.orders.model import Order, OrderStudy
 from heliograph.care.orders.rules import Decision, OrderFacts, StudyFacts, decide_match
 from heliograph.kit.errors import NotFound
 from heliograph.kit.work import Work
-from heliograph.records.archive.match_state import set_match, study_now, waiting_for
+from heliograph.records.archive.match_state import lock_accessions, set_match, study_now, waiting_for
 from heliograph.records.archive.queries import StudyFacts as ArchivedStudy
 from heliograph.records.sites import queries as sites
 
@@ -30,7 +30,7 @@ def match_study(work: Work, study_id: UUID) -> Decision:
     if study.match_state in ("matched", "held", "prior"):
         return Decision(study.match_state)
     facility = sites.facility(work.session, study.facility_id)
-    lock_accession(work, study.organization_id, study.accession_number)
+    lock_accessions(work.session, study.organization_id, [study.accession_number])
     facts = StudyFacts(
         match_state=study.match_state,
         patient_id=study.patient_id,
@@ -67,6 +67,7 @@ def release_held(work: Work, study_id: UUID, reason: str) -> None:
     must_coordinate(work, study.organization_id, study.facility_id, study_id=study.id)
     if not reason.strip():
         raise ReasonNeeded
+    lock_accessions(work.session, study.organization_id, [study.accession_number])
     work.record("study.released", organization_id=study.organization_id, study_id=study.id, reason=reason.strip())
     set_match(work, study.id, "unmatched", "Released by a person; waits for its order.")
     match_study(work, study.id)
@@ -91,7 +92,7 @@ def match_by_hand(
     must_coordinate(work, study.organization_id, study.facility_id, study_id=study.id)
     if not reason.strip():
         raise ReasonNeeded
-    lock_accession(work, study.organization_id, study.accession_number)
+    lock_accessions(work.session, study.organization_id, [study.accession_number])
     study = study_now(work.session, study_id)
     if study is None:
         raise NotFound
@@ -110,16 +111,6 @@ def match_by_hand(
     set_match(work, study.id, "matched", reason.strip(), order.patient_id, order_id=order.id)
     work.touch("order", order.id, order.organization_id)
     work.announce(StudyMatched(study.organization_id, study.id, order.id))
-
-
-def lock_accession(work: Work, organization_id: UUID, accession_number: str | None) -> None:
-    """Until the end of the transaction nobody else matches this accession number.
-
-    An order and its images that come at the same moment would otherwise not see each other, and both would wait for ever.
-    """
-    if accession_number:
-        key = func.hashtextextended(f"accession/{organization_id}/{accession_number}", 0)
-        work.session.execute(select(func.pg_advisory_xact_lock(key)))
 
 
 def studies_of(work: Work, order_id: UUID) -> list[UUID]:

@@ -14,10 +14,10 @@ from heliograph.care.orders.errors import OrderForAnotherPatient, OrderUnknown
 from heliograph.care.orders.events import Change, OrderChanged
 from heliograph.care.orders.exam_classes import classify, laterality_of, modality_of
 from heliograph.care.orders.incoming import IncomingProcedure, OrderMessage
-from heliograph.care.orders.match import lock_accession, match_waiting
+from heliograph.care.orders.match import match_waiting
 from heliograph.care.orders.model import Order, RequestedProcedure
 from heliograph.kit.work import Work
-from heliograph.records.archive.match_state import waiting_for
+from heliograph.records.archive.match_state import lock_accessions
 from heliograph.records.patients.identify import identify, update_demographics
 from heliograph.records.sites.queries import FacilityFacts
 
@@ -321,17 +321,12 @@ def _procedures(work: Work, order_id: UUID, *, live_only: bool = True) -> list[R
 
 
 def _lock(work: Work, facility: FacilityFacts, message: OrderMessage) -> None:
-    """Two messages about one order, on two connections, are taken one after the other; images of the same accession wait too.
-
-    Studies are locked before the number, as indexing does, so that neither waits for the other in a circle.
-    """
-    if message.accession_number:
-        waiting_for(work.session, facility.organization_id, message.accession_number, lock=True)
+    """Two messages about one order, on two connections, are taken one after the other; images of the same accession wait too."""
     for kind, number in (("placer", message.placer_number), ("filler", message.filler_number)):
         if number:
             key = func.hashtextextended(f"{kind}/{facility.id}/{number}", 0)
             work.session.execute(select(func.pg_advisory_xact_lock(key)))
-    lock_accession(work, facility.organization_id, message.accession_number)
+    lock_accessions(work.session, facility.organization_id, [message.accession_number])
 
 
 def _record(work: Work, action: str, order: Order, detail: dict[str, Any], reason: str | None = None) -> None:

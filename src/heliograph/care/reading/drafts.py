@@ -84,7 +84,7 @@ def locked_draft(work: Work, read: OwnRead) -> Draft:
     draft = work.session.scalar(
         select(Draft)
         .where(Draft.read_id == read.id, Draft.author_id == work.actor.id)
-        .with_for_update()
+        .with_for_update(key_share=True)
         .execution_options(populate_existing=True)
     )
     if draft is None:

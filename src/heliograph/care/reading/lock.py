@@ -78,7 +78,7 @@ def _hold(work: Work, report_id: UUID, organization_id: UUID) -> EditLock:
     row = work.session.scalars(
         select(EditLock)
         .where(EditLock.report_id == report_id)
-        .with_for_update()
+        .with_for_update(key_share=True)
         .execution_options(populate_existing=True)
     ).one()
     if row.user_id != work.actor.id:

@@ -102,7 +102,7 @@ def release_report(work: Work, read_id: UUID) -> None:
 def report_of(work: Work, case_id: UUID, *, for_update: bool = False) -> Report | None:
     """The report of a case, if it was ever opened."""
     query = select(Report).where(Report.case_id == case_id)
-    return work.session.scalar(query.with_for_update() if for_update else query)
+    return work.session.scalar(query.with_for_update(key_share=True) if for_update else query)
 
 
 def template_of(report: Report, read: OwnRead) -> Template:
@@ -131,7 +131,7 @@ def _report(work: Work, read: OwnRead) -> Report:
 def _draft(work: Work, read: OwnRead, report: Report, found: list[StudyFacts]) -> Draft:
     """The actor's draft, its revision moved on; or a new one. The caller holds the lock, so that nobody makes it twice."""
     draft = work.session.scalar(
-        select(Draft).where(Draft.read_id == read.id, Draft.author_id == work.actor.id).with_for_update()
+        select(Draft).where(Draft.read_id == read.id, Draft.author_id == work.actor.id).with_for_update(key_share=True)
     )
     if draft is not None:
         draft.revision += 1

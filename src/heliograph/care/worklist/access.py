@@ -12,7 +12,7 @@ from sqlalchemy import text
 from heliograph.care.worklist.model import Case, Read
 from heliograph.governance.tenancy.queries import coordinated_clients
 from heliograph.kit.actor import Actor
-from heliograph.kit.db.session import ActorSession
+from heliograph.kit.db.session import ROW_LOCK, ActorSession
 from heliograph.kit.errors import NotFound
 from heliograph.kit.work import Work
 from heliograph.records.people.queries import reader_of_user
@@ -37,7 +37,7 @@ def case_for(work: Work, case_id: UUID) -> Case:
 
 def steered_case(work: Work, case_id: UUID) -> Case:
     """A case that the actor coordinates, locked. Raises: NotFound."""
-    case = work.session.get(Case, case_id, with_for_update=True, populate_existing=True)
+    case = work.session.get(Case, case_id, with_for_update=ROW_LOCK, populate_existing=True)
     if case is None or not may_steer(work.session, work.actor, case):
         raise NotFound()
     return case
@@ -67,7 +67,7 @@ def own_read(work: Work, read_id: UUID) -> tuple[Case, Read]:
 
 def locked_case(work: Work, case_id: UUID) -> Case:
     """The case, locked: whoever changes a case or one of its reads takes this lock first. Raises: NotFound."""
-    case = work.session.get(Case, case_id, with_for_update=True, populate_existing=True)
+    case = work.session.get(Case, case_id, with_for_update=ROW_LOCK, populate_existing=True)
     if case is None:
         raise NotFound()
     return case
@@ -75,7 +75,7 @@ def locked_case(work: Work, case_id: UUID) -> Case:
 
 def locked_read(work: Work, read_id: UUID) -> Read:
     """The read, locked. Raises: NotFound."""
-    read = work.session.get(Read, read_id, with_for_update=True, populate_existing=True)
+    read = work.session.get(Read, read_id, with_for_update=ROW_LOCK, populate_existing=True)
     if read is None:
         raise NotFound()
     return read

@@ -110,7 +110,7 @@ def _open(work: Work, kind: str, subject_id: UUID) -> Alarm | None:
     return work.session.scalar(
         select(Alarm)
         .where(Alarm.kind == kind, Alarm.subject_id == subject_id, Alarm.cleared_at.is_(None))
-        .with_for_update()
+        .with_for_update(key_share=True)
         .execution_options(populate_existing=True)
     )
 

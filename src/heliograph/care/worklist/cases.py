@@ -150,7 +150,7 @@ def reads_of(work: Work, case_id: UUID) -> list[Read]:
             select(Read)
             .where(Read.case_id == case_id)
             .order_by(Read.id)
-            .with_for_update()
+            .with_for_update(key_share=True)
             .execution_options(populate_existing=True)
         )
     )

@@ -139,7 +139,7 @@ def _cases_of_order(work: Work, order_id: UUID) -> list[Case]:
                 Case.id.in_(select(Read.case_id).where(Read.state.in_((*ACTIVE, "done")))),
             )
             .order_by(Case.id)
-            .with_for_update()
+            .with_for_update(key_share=True)
             .execution_options(populate_existing=True)
         )
     )

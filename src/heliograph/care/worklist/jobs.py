@@ -46,7 +46,7 @@ _SUSPECT = text(
     order by r.assigned_at, r.id limit 500
     """
 )
-_FREE = text("select 1 from worklist.cases where id = :id for update skip locked")
+_FREE = text("select 1 from worklist.cases where id = :id for no key update skip locked")
 _BROKEN = text(
     "select c.id, c.organization_id "
     "from worklist.reads r join worklist.cases c on c.id = r.case_id "

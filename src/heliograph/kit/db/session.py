@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import SQLAlchemyError
@@ -12,6 +12,11 @@ from sqlalchemy.orm import Session, SessionTransaction, sessionmaker
 
 from heliograph.kit.actor import Actor
 from heliograph.kit.db.connections import watch
+
+ROW_LOCK: Final[dict[str, Any]] = {"key_share": True}
+"""How a row is locked before it is changed: `with_for_update=ROW_LOCK`, in a query `with_for_update(key_share=True)`.
+
+FOR NO KEY UPDATE, since a plain FOR UPDATE also waits for, and can deadlock with, each transaction that merely refers to the row."""
 
 _SET_ACTOR = text(
     "select set_config('heliograph.user', :user, true), set_config('heliograph.kind', :kind, true), "

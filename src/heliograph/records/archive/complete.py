@@ -13,6 +13,7 @@ from sqlalchemy import text
 
 from heliograph.governance.tenancy.queries import active_organizations
 from heliograph.kit.actor import system
+from heliograph.kit.db.session import ROW_LOCK
 from heliograph.kit.errors import NotFound
 from heliograph.kit.work import Work, WorkFactory
 from heliograph.records.archive.errors import NothingReceived
@@ -61,7 +62,7 @@ def complete_study(work: Work, study_id: UUID, by: By = "technologist") -> bool:
         NotFound: no such study, or not visible.
         NothingReceived: it has no images.
     """
-    row = work.session.get(Study, study_id, with_for_update=True, populate_existing=True)
+    row = work.session.get(Study, study_id, with_for_update=ROW_LOCK, populate_existing=True)
     if row is None:
         raise NotFound
     if row.completed_at is not None:
@@ -80,7 +81,7 @@ def complete_study(work: Work, study_id: UUID, by: By = "technologist") -> bool:
 
 def expect_instances(work: Work, study_id: UUID, number: int) -> None:
     """Takes how many instances the study will have (an MPPS or a technologist says so): it is complete when they are here."""
-    row = work.session.get(Study, study_id, with_for_update=True)
+    row = work.session.get(Study, study_id, with_for_update=ROW_LOCK)
     if row is None:
         raise NotFound
     row.expected_instances = number

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import or_, select
 
-from heliograph.kit.db.session import ActorSession
+from heliograph.kit.db.session import ROW_LOCK, ActorSession
 from heliograph.kit.errors import NotFound
 from heliograph.kit.objects import Objects
 from heliograph.kit.work import Work
@@ -98,7 +98,7 @@ def dismiss_held(work: Work, held_id: UUID, reason: str) -> None:
     Raises:
         NotFound: no such object, or not visible.
     """
-    row = work.session.get(HeldObject, held_id, with_for_update=True)
+    row = work.session.get(HeldObject, held_id, with_for_update=ROW_LOCK)
     if row is None:
         raise NotFound
     row.resolved_at = work.now
@@ -119,7 +119,7 @@ def retry_held(work: Work, objects: Objects, spool_dir: Path, held_id: UUID) -> 
         NotFound: no such object, or not visible, or it is resolved.
         OutOfSpace: the disk is full.
     """
-    row = work.session.get(HeldObject, held_id, with_for_update=True)
+    row = work.session.get(HeldObject, held_id, with_for_update=ROW_LOCK)
     if row is None or row.resolved_at is not None or row.facility_id is None:
         raise NotFound
     row.resolved_at = work.now

@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import select
 
+from heliograph.kit.db.session import ROW_LOCK
 from heliograph.kit.errors import NotFound
 from heliograph.kit.objects import Objects
 from heliograph.kit.work import Work
@@ -29,7 +30,7 @@ def store_made_here(work: Work, objects: Objects, organization_id: UUID, study_i
     """
     facts = facts_of(part10)
     header = facts.header
-    study = work.session.get(Study, study_id, with_for_update=True)
+    study = work.session.get(Study, study_id, with_for_update=ROW_LOCK)
     if study is None or study.organization_id != organization_id:
         raise NotFound
     if header.study_instance_uid != study.study_instance_uid:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
-from heliograph.kit.db.session import ActorSession
+from heliograph.kit.db.session import ROW_LOCK, ActorSession
 from heliograph.kit.errors import NotFound
 from heliograph.kit.work import Work
 from heliograph.records.archive.model import Study
@@ -26,20 +27,30 @@ def study_now(session: ActorSession, study_id: UUID) -> StudyFacts | None:
     return study(session, study_id)
 
 
-def waiting_for(
-    session: ActorSession, organization_id: UUID, accession_number: str, *, lock: bool = False
-) -> list[UUID]:
-    """The organisation's unmatched studies with this accession number; with `lock` nobody else changes them until the end."""
-    query = (
-        select(Study.id)
-        .where(
-            Study.organization_id == organization_id,
-            Study.accession_number == accession_number,
-            Study.match_state == "unmatched",
+def lock_accessions(session: ActorSession, organization_id: UUID, numbers: Iterable[str | None]) -> None:
+    """Until the end of the transaction nobody else matches these accession numbers.
+
+    An order and its images that come at the same moment would otherwise not see each other, and both would wait for ever. Take it
+    before you lock a study or make a patient: indexing and orders both do, so that neither waits for the other in a circle.
+    """
+    for number in sorted({n for n in numbers if n}):
+        key = func.hashtextextended(f"accession/{organization_id}/{number}", 0)
+        session.execute(select(func.pg_advisory_xact_lock(key)))
+
+
+def waiting_for(session: ActorSession, organization_id: UUID, accession_number: str) -> list[UUID]:
+    """The organisation's unmatched studies with this accession number."""
+    return list(
+        session.scalars(
+            select(Study.id)
+            .where(
+                Study.organization_id == organization_id,
+                Study.accession_number == accession_number,
+                Study.match_state == "unmatched",
+            )
+            .order_by(Study.study_instance_uid)
         )
-        .order_by(Study.study_instance_uid)
     )
-    return list(session.scalars(query.with_for_update() if lock else query))
 
 
 def set_match(
@@ -58,7 +69,7 @@ def set_match(
     Raises:
         NotFound: no such study, or not visible.
     """
-    row = work.session.get(Study, study_id, with_for_update=True, populate_existing=True)
+    row = work.session.get(Study, study_id, with_for_update=ROW_LOCK, populate_existing=True)
     if row is None:
         raise NotFound
     moved = patient_id is not None and row.patient_id != patient_id

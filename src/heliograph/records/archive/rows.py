@@ -13,6 +13,7 @@ from heliograph.kit.codecs.dicom import Header
 from heliograph.kit.db.session import ActorSession
 from heliograph.kit.work import Work
 from heliograph.records.archive.examine import Facts, clean, date_of
+from heliograph.records.archive.match_state import lock_accessions
 from heliograph.records.archive.model import Series, Study
 from heliograph.records.archive.spool import SpooledObject
 from heliograph.records.patients.identify import NoIdentifier, identify
@@ -43,6 +44,7 @@ def studies_of(
     firsts: dict[str, tuple[SpooledObject, Facts]] = {}
     for file, facts in wanted:
         firsts.setdefault(facts.header.study_instance_uid, (file, facts))
+    _lock_accessions(work, organization_id, firsts)
     found = _locked(work.session, organization_id, list(firsts))
     sites = facilities(work.session, {file.facility_id for file, _ in wanted})
     made: set[str] = set()
@@ -57,12 +59,23 @@ def studies_of(
     return {uid: (study, uid in made) for uid, study in found.items()}
 
 
+def _lock_accessions(work: Work, organization_id: UUID, firsts: dict[str, tuple[SpooledObject, Facts]]) -> None:
+    """Locks what `match_study` will lock, which for a known study is its own number, whatever a later image says."""
+    filed = work.session.scalars(
+        select(Study.accession_number).where(
+            Study.organization_id == organization_id, Study.study_instance_uid.in_(firsts)
+        )
+    )
+    named = (clean(facts.header.accession_number) for _, facts in firsts.values())
+    lock_accessions(work.session, organization_id, [*filed, *named])
+
+
 def _locked(session: ActorSession, organization_id: UUID, uids: list[str]) -> dict[str, Study]:
     rows = session.scalars(
         select(Study)
         .where(Study.organization_id == organization_id, Study.study_instance_uid.in_(uids))
         .order_by(Study.study_instance_uid)
-        .with_for_update()
+        .with_for_update(key_share=True)
     )
     return {row.study_instance_uid: row for row in rows}
 

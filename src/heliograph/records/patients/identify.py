@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import delete
 from sqlalchemy.dialects.postgresql import insert
 
+from heliograph.kit.db.session import ROW_LOCK
 from heliograph.kit.errors import Invalid, NotFound
 from heliograph.kit.work import Work
 from heliograph.records.patients.model import Identifier, Patient
@@ -89,7 +90,7 @@ def update_demographics(
     Raises:
         NotFound: no such patient, or not visible.
     """
-    row = work.session.get(Patient, patient_id, with_for_update=True)
+    row = work.session.get(Patient, patient_id, with_for_update=ROW_LOCK)
     if row is None:
         raise NotFound
     wanted: dict[str, object] = {

@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 
 from heliograph.governance.policy.jurisdictions import jurisdiction
 from heliograph.kit.codecs.hl7 import UnknownCharset, codec_of
+from heliograph.kit.db.session import ROW_LOCK
 from heliograph.kit.errors import Conflict, NotFound
 from heliograph.kit.work import Work
 from heliograph.records.sites.errors import BadSite, CallerTaken, CodeTaken, SenderTaken
@@ -76,7 +77,7 @@ def _must_administer(work: Work, organization_id: UUID) -> None:
 
 def _mine(work: Work, kind: type[_Row], id_: UUID) -> _Row:
     """The row, if the actor administers its organisation: absent and forbidden look the same."""
-    row = work.session.get(kind, id_, with_for_update=True)
+    row = work.session.get(kind, id_, with_for_update=ROW_LOCK)
     if row is None:
         raise NotFound
     _must_administer(work, row.organization_id)
