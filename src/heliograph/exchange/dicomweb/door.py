@@ -1,0 +1,77 @@
+"""One caller at one DICOMweb root, and what all its routes answer with. Each answer about a study has passed the gate (`visible`)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from fastapi import Depends, Request, Response
+
+from heliograph.exchange.dicomweb.frames import Places
+from heliograph.exchange.dicomweb.visible import Gate, Seen
+from heliograph.governance.access.door import KnownDep
+from heliograph.kit.errors import NotFound
+from heliograph.kit.http import SettingsDep, WorksDep
+from heliograph.records.archive.queries import InstancePlace, instance_places
+
+PREFIX = "/dicomweb/{organization_slug}"
+JSON = "application/dicom+json"
+# Revalidated at each use, so that signing out takes images away; an equal tag costs no bytes.
+PRIVATE = "private, no-cache"
+
+
+class Door:
+    """One caller at one DICOMweb root, for one request."""
+
+    def __init__(
+        self, request: Request, organization_slug: str, known: KnownDep, works: WorksDep, settings: SettingsDep
+    ) -> None:
+        self.slug, self.known, self.works, self.settings = organization_slug, known, works, settings
+        state = request.app.state
+        if not hasattr(state, "dicomweb"):
+            state.dicomweb = (Gate(), Places())
+        self.gate: Gate = state.dicomweb[0]
+        self.places: Places = state.dicomweb[1]
+
+    @property
+    def root(self) -> str:
+        """The address of this DICOMweb root, as people and machines reach it."""
+        return f"{self.settings.public_url.rstrip('/')}/dicomweb/{self.slug}"
+
+    def study(self, uid: str) -> Seen:
+        """The study, if this caller may see it; the view is on record."""
+        return self.gate.pass_study(self.works, self.known, self.slug, uid)
+
+    def place(self, study_uid: str, series_uid: str, sop_uid: str) -> InstancePlace:
+        """Where an instance is."""
+        seen = self.study(study_uid)
+        return self.places.find(self.works, self.known.actor, seen.study_id, series_uid, sop_uid)
+
+    def all_places(self, study_uid: str, series_uid: str | None = None) -> list[InstancePlace]:
+        """Where the instances of a study or series are; NotFound when there are none."""
+        seen = self.study(study_uid)
+        with self.works.read(self.known.actor) as work:
+            found = instance_places(work.session, seen.study_id, series_instance_uid=series_uid)
+        if not found:
+            raise NotFound
+        return found
+
+
+DoorDep = Annotated[Door, Depends(Door)]
+
+
+def tag_of(*parts: str) -> str:
+    """A strong entity tag of what the parts name."""
+    return '"' + hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32] + '"'
+
+
+def unchanged(tag: str) -> Response:
+    """304: the client has it."""
+    return Response(status_code=304, headers={"ETag": tag, "Cache-Control": PRIVATE})
+
+
+def dumps(value: list[dict[str, Any]] | Mapping[str, Any]) -> str:
+    """DICOM JSON as text: compact, and never NaN."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))

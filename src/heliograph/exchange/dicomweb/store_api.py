@@ -1,0 +1,78 @@
+"""Routes of STOW-RS (PS3.18 10.5)."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from heliograph.exchange.dicomweb import stow
+from heliograph.exchange.dicomweb.door import JSON, PREFIX, Door, DoorDep, dumps
+from heliograph.exchange.dicomweb.visible import organization_of
+from heliograph.governance.access.sessions import Known
+from heliograph.kit.errors import Invalid, NotAllowed, NotFound
+from heliograph.kit.work import Work
+from heliograph.records.sites.queries import facilities_of
+
+router = APIRouter(prefix=PREFIX, tags=["dicomweb"])
+
+
+def _destination(door: DoorDep, facility: UUID | None = None) -> stow.Destination:
+    """Where what this caller stores goes. Runs in a thread: it asks the database.
+
+    A key stores for its facility. A person of the site stores for the facility of their role, or the one that `facility` names.
+    """
+    known, settings = door.known, door.settings
+    with door.works.read(known.actor) as work:
+        organization_id = organization_of(work.session, door.slug)
+        if known.actor.kind == "user":
+            facility_id = _facility_of(work, known, organization_id, facility)
+        else:
+            if organization_id not in known.actor.organizations or known.facility_id is None:
+                raise NotFound
+            if not known.may_store:
+                raise NotAllowed("This key may read images but not store them.", action="images.sent")
+            facility_id = known.facility_id
+    return stow.Destination(
+        settings.spool_dir,
+        organization_id,
+        facility_id,
+        known.actor.id,
+        settings.min_free_mb,
+        settings.max_upload_mb << 20,
+    )
+
+
+def _facility_of(work: Work, known: Known, organization_id: UUID, wanted: UUID | None) -> UUID:
+    roles = [r for r in known.actor.roles if r.role == "site_staff" and r.organization_id == organization_id]
+    if not roles:
+        raise NotFound(action="images.sent", organization_id=organization_id)
+    narrowed = {r.facility_id for r in roles if r.facility_id is not None}
+    everywhere = any(r.facility_id is None for r in roles)
+    own = [f.id for f in facilities_of(work.session, [organization_id]) if everywhere or f.id in narrowed]
+    if wanted is not None:
+        own = [facility_id for facility_id in own if facility_id == wanted]
+    if len(own) != 1:
+        raise Invalid("Say which facility these images come from: add ?facility= and its id.")
+    return own[0]
+
+
+DestinationDep = Annotated[stow.Destination, Depends(_destination)]
+
+
+@router.post("/studies")
+async def store(request: Request, door: DoorDep, to: DestinationDep) -> Response:
+    """Stores objects of any studies (PS3.18 10.5)."""
+    return await _store(request, door, to)
+
+
+@router.post("/studies/{study}")
+async def store_in_study(request: Request, door: DoorDep, to: DestinationDep, study: str) -> Response:
+    """Stores objects of one study; others are refused."""
+    return await _store(request, door, stow.in_study(to, study))
+
+
+async def _store(request: Request, door: Door, to: stow.Destination) -> Response:
+    outcome = await stow.receive(request.headers.get("content-type", ""), request.stream(), to)
+    return Response(dumps(stow.response_json(outcome, door.root)), status_code=outcome.status, media_type=JSON)
