@@ -15,13 +15,14 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from heliograph.app.models import metadata
 from heliograph.governance.tenancy.model import Organization
+from heliograph.records.sites.model import Node
 from tests.cast import Cast
 
 PATIENT_SCHEMAS = frozenset({"patients", "archive", "orders", "worklist", "reading", "delivery"})
 PATIENT_TABLES = tuple(
     t
     for t in metadata.sorted_tables
-    if t.schema in PATIENT_SCHEMAS or t.fullname in ("sites.messages", "tenancy.grants")
+    if t.schema in PATIENT_SCHEMAS or t.fullname in ("sites.messages", "sites.transfers", "tenancy.grants")
 )
 """Every table of which rows are about patients, those that are referred to first."""
 
@@ -31,6 +32,7 @@ VALUES: dict[str, Any] = {
     "reading.report_versions.kind": "final",
     "delivery.deliveries.channel": "page",
     "tenancy.grants.purpose": "interpretation",
+    "sites.transfers.direction": "fetch",
 }
 _REFERRED = {
     "patient_id": "patients.patients",
@@ -58,6 +60,11 @@ class Filler:
             insert(Organization).values(slug=f"zenith-{uuid4().hex[:6]}", name="Z", short_name="Z", kind="reading_group")
             .returning(Organization.id)
         ).scalar_one()  # fmt: skip
+        node = self.connection.execute(
+            insert(Node).values(organization_id=self.organization, name="x", ae_title="X", calling_ae="Y", host="x", port=104)
+            .returning(Node.id)
+        ).scalar_one()  # fmt: skip
+        self.rows["sites.nodes"] = {"id": node}
         left = list(PATIENT_TABLES)
         while left:
             table = left.pop(0)

@@ -22,7 +22,7 @@ from heliograph.app.models import metadata
 from heliograph.governance.access.model import Key, RoleAssignment, SignInAttempt, User
 from heliograph.governance.access.passwords import token_hash
 from heliograph.kit.actor import Actor
-from heliograph.records.sites.model import Facility
+from heliograph.records.sites.model import Facility, Node
 from tests.care.reading.help import SERIES, STUDY, Made, make_read, sign, with_session
 from tests.cast import _HASH, LONG_AGO, PASSWORD, Cast
 from tests.web import app_of, sign_in_as, stranger
@@ -144,8 +144,13 @@ def _rows(context: Context, owner: Engine, cast: Cast, made: Made) -> dict[str, 
             )
             .returning(text("id"))
         ).scalar_one()  # fmt: skip
+        node = Node(
+            organization_id=cast.norfjord, facility_id=cast.norfjord_facility, name="Old archive", ae_title="NF_OLD",
+            calling_ae="HELIO_NF", host="127.0.0.1", port=1, is_queried=True, is_sent_to=True,
+        )  # fmt: skip
+        s.add(node)
         s.commit()
-        key_id = key.id
+        key_id, node_id = key.id, node.id
     of_reader = {
         f"{name}_id": _one(owner, f"select id from people.{name}s where reader_id = :x limit 1", cast.imogen_reader)
         for name in ("licence", "certificate", "engagement", "privilege")
@@ -166,6 +171,7 @@ def _rows(context: Context, owner: Engine, cast: Cast, made: Made) -> dict[str, 
         "facility_id": cast.norfjord_facility,
         "caller_id": cast.caller,
         "endpoint_id": cast.hl7_in,
+        "node_id": node_id,
         "key_id": key_id,
         "reader_id": cast.imogen_reader,
         "shift_id": _one(owner, "select id from rota.shifts where reader_id = :x limit 1", cast.imogen_reader),

@@ -19,3 +19,7 @@ class CallerTaken(Conflict):
 
 class SenderTaken(Conflict):
     """This sending application, facility and address are known already; messages could not be told apart."""
+
+
+class NodeTaken(Conflict):
+    """Another DICOM node of the organisation has this name or AE title already."""

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from heliograph.kit.db.base import Base, Id, Stamp
@@ -44,6 +44,7 @@ class Caller(Base):
     __tablename__ = "callers"
     __table_args__ = (
         UniqueConstraint("called_ae", "calling_ae", "address", postgresql_nulls_not_distinct=True),
+        CheckConstraint("certificate_sha256 ~ '^[0-9a-f]{64}$'", name="certificate_sha256"),
         {"schema": "sites"},
     )
 
@@ -57,8 +58,100 @@ class Caller(Base):
     description: Mapped[str | None]
     sends_priors: Mapped[bool] = mapped_column(server_default="false")
     """An archive that sends earlier studies for comparison: they need no order and make no case."""
+    tls_required: Mapped[bool] = mapped_column(server_default="false")
+    """Calls without TLS are rejected."""
+    certificate_sha256: Mapped[str | None]
+    """SHA-256 of the DER of the one client certificate that it may show, in lower-case hex; null: it needs none."""
     is_active: Mapped[bool] = mapped_column(server_default="true")
     created_at: Mapped[Stamp]
+
+
+class Node(Base):
+    """A DICOM node elsewhere that we call: an archive, a workstation. Row-level security applies.
+
+    Who calls us is a `Caller`; one machine may be both.
+    """
+
+    __tablename__ = "nodes"
+    __table_args__ = (
+        UniqueConstraint("organization_id", "ae_title"),
+        UniqueConstraint("organization_id", "name"),
+        CheckConstraint("tls in ('off','on','verify')", name="tls"),
+        {"schema": "sites"},
+    )
+
+    id: Mapped[Id]
+    organization_id: Mapped[UUID] = mapped_column(ForeignKey("tenancy.organizations.id"))
+    facility_id: Mapped[UUID | None] = mapped_column(ForeignKey("sites.facilities.id"))
+    """Whose patient identifiers it knows, and where what is fetched from it is filed; null: a request names the facility."""
+    name: Mapped[str]
+    ae_title: Mapped[str] = mapped_column(Text(collation="C"))
+    """The title that we call it by."""
+    calling_ae: Mapped[str] = mapped_column(Text(collation="C"))
+    """The title that we call ourselves by; also where it sends to when we ask it by C-MOVE."""
+    host: Mapped[str]
+    port: Mapped[int]
+    tls: Mapped[str] = mapped_column(server_default="off")
+    """off; on (encrypted, whoever answers); verify (its certificate is checked, for the name `host`)."""
+    is_destination: Mapped[bool] = mapped_column(server_default="false")
+    """Callers of the organisation may have us send to it (C-MOVE)."""
+    is_queried: Mapped[bool] = mapped_column(server_default="false")
+    """We may query it and fetch priors from it."""
+    is_sent_to: Mapped[bool] = mapped_column(server_default="false")
+    """Coordinators may send studies to it."""
+    is_active: Mapped[bool] = mapped_column(server_default="true")
+    created_at: Mapped[Stamp]
+
+
+class Transfer(Base):
+    """Studies that we fetch from a node, or one that we send to it. Its life cycle is `rules.TRANSFER`.
+
+    Patient data: row-level security applies.
+    """
+
+    __tablename__ = "transfers"
+    __table_args__ = (
+        CheckConstraint("direction in ('fetch','send')", name="direction"),
+        CheckConstraint("state in ('waiting','running','done','partial','failed','cancelled')", name="state"),
+        Index("ix_transfers_organization", "organization_id", "created_at"),
+        Index("ix_transfers_due", "next_attempt_at", postgresql_where="state in ('waiting', 'running')"),
+        Index("ix_transfers_node", "node_id"),
+        {"schema": "sites"},
+    )
+
+    id: Mapped[Id]
+    organization_id: Mapped[UUID] = mapped_column(ForeignKey("tenancy.organizations.id"))
+    node_id: Mapped[UUID] = mapped_column(ForeignKey("sites.nodes.id"))
+    facility_id: Mapped[UUID] = mapped_column(ForeignKey("sites.facilities.id"))
+    """Where what is fetched is filed, or whose study is sent."""
+    direction: Mapped[str]
+    patient_id: Mapped[UUID | None]
+    """Fetch: the patient's studies, by the identifier that the facility knows them by. Send: whose study it is."""
+    study_id: Mapped[UUID | None]
+    """Send: the study."""
+    study_instance_uid: Mapped[str | None]
+    """Fetch: this study alone."""
+    accession_number: Mapped[str | None]
+    """Fetch: the studies with this number."""
+    case_id: Mapped[UUID | None]
+    """Where somebody asked for it."""
+    state: Mapped[str] = mapped_column(server_default="waiting")
+    studies: Mapped[list[Any]] = mapped_column(server_default="[]")
+    """Fetch: what the node has, as {uid, date, modalities, expected, received, done, error}."""
+    unsent: Mapped[list[str] | None]
+    """Send: SOP Instance UIDs that the last try did not bring over; null: all."""
+    expected: Mapped[int | None]
+    """Instances that the node says it has, or that are to be sent."""
+    received: Mapped[int] = mapped_column(server_default="0")
+    """Instances that are durable here (fetch), or that the node has taken (send)."""
+    attempts: Mapped[int] = mapped_column(server_default="0")
+    next_attempt_at: Mapped[datetime | None]
+    """When it is tried again; of a running one, when it counts as cut off."""
+    error: Mapped[str | None]
+    """Why the last try did not bring all, in words without patient data."""
+    requested_by: Mapped[UUID | None]
+    created_at: Mapped[Stamp]
+    finished_at: Mapped[datetime | None]
 
 
 class Endpoint(Base):

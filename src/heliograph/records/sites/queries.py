@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import Select, column, select, table
 
 from heliograph.kit.db.session import ActorSession
-from heliograph.records.sites.model import Caller, Endpoint, Facility
+from heliograph.records.sites.model import Caller, Endpoint, Facility, Node
 from heliograph.records.sites.rules import most_specific
 
 _T = TypeVar("_T")
@@ -50,6 +50,9 @@ class KnownCaller:
     description: str | None
     sends_priors: bool
     is_active: bool
+    tls_required: bool = False
+    certificate_sha256: str | None = None
+    """Of the DER of the one client certificate that it may show, in lower-case hex; None: it needs none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,8 +172,12 @@ def callers_of_facilities(session: ActorSession, facility_ids: Iterable[UUID]) -
 
 
 def sends_priors(session: ActorSession, caller_id: UUID | None) -> bool:
-    """Whether what this caller sends is for comparison only: no order, no case."""
-    return caller_id is not None and bool(session.scalar(select(Caller.sends_priors).where(Caller.id == caller_id)))
+    """Whether what came from there is for comparison only: no order, no case. True of a caller that is said to send
+    priors, and of a node, since nothing comes by a node's id but what we fetched from it."""
+    if caller_id is None:
+        return False
+    priors = select(Caller.sends_priors).where(Caller.id == caller_id)
+    return bool(session.scalar(priors)) or session.get(Node, caller_id) is not None
 
 
 def callers_of(session: ActorSession, organizations: Iterable[UUID]) -> list[KnownCaller]:

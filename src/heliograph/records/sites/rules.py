@@ -1,12 +1,26 @@
-"""Which of several known senders is meant by an address. Pure."""
+"""What an AE title may be, and which of several known senders is meant by an address. Pure."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import TypeVar
 
 T = TypeVar("T")
+_TITLE = re.compile(r"[\x21-\x5b\x5d-\x7e]([\x20-\x5b\x5d-\x7e]{0,14}[\x21-\x5b\x5d-\x7e])?")
+
+
+def ae_title(text: str) -> str:
+    """An AE title without the spaces and NULs around it: 1 to 16 characters of ASCII, no backslash and no control characters.
+
+    PS3.5 6.2. Raises:
+        ValueError: it is none.
+    """
+    title = text.strip(" \0")
+    if not _TITLE.fullmatch(title):
+        raise ValueError("An AE title has 1 to 16 characters, no backslash and no control characters")
+    return title
 
 
 def network_of(text: str) -> IPv4Network | IPv6Network:
