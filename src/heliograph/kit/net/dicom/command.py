@@ -8,6 +8,7 @@ from typing import Final
 from heliograph.kit.net.dicom.errors import ProtocolError
 
 C_STORE_RQ, C_STORE_RSP, C_ECHO_RQ, C_ECHO_RSP, C_CANCEL_RQ = 0x0001, 0x8001, 0x0030, 0x8030, 0x0FFF
+C_GET_RQ, C_GET_RSP, C_FIND_RQ, C_FIND_RSP, C_MOVE_RQ, C_MOVE_RSP = 0x0010, 0x8010, 0x0020, 0x8020, 0x0021, 0x8021
 NO_DATA_SET = 0x0101
 
 SUCCESS: Final = 0x0000
@@ -21,7 +22,14 @@ CANNOT_UNDERSTAND: Final = 0xC000
 
 _AFFECTED_CLASS, _COMMAND, _MESSAGE_ID, _RESPONDED = 0x0002, 0x0100, 0x0110, 0x0120
 _PRIORITY, _DATA_SET, _STATUS, _COMMENT, _AFFECTED_INSTANCE = 0x0700, 0x0800, 0x0900, 0x0902, 0x1000
-_US = frozenset({_COMMAND, _MESSAGE_ID, _RESPONDED, _PRIORITY, _DATA_SET, _STATUS})
+_DESTINATION, _ORIGINATOR, _ORIGINATOR_ID = 0x0600, 0x1030, 0x1031
+_UIDS = frozenset({_AFFECTED_CLASS, _AFFECTED_INSTANCE})
+REMAINING, COMPLETED, FAILED, WARNING = 0x1020, 0x1021, 0x1022, 0x1023
+"""Numbers of sub-operations in responses to C-MOVE and C-GET (PS3.7 9.3.4.2, 9.3.3.2)."""
+_US = frozenset(
+    {_COMMAND, _MESSAGE_ID, _RESPONDED, _PRIORITY, _DATA_SET, _STATUS, _ORIGINATOR_ID}
+    | {REMAINING, COMPLETED, FAILED, WARNING}
+)
 
 
 class Command:
@@ -115,18 +123,43 @@ def encode_response(request: Command, status: int, comment: str = "") -> bytes:
     return _encode(fields)
 
 
-def encode_store_request(message_id: int, sop_class_uid: str, sop_instance_uid: str) -> bytes:
-    """A C-STORE-RQ command set of medium priority (PS3.7 9.3.1.1)."""
+def encode_store_request(
+    message_id: int, sop_class_uid: str, sop_instance_uid: str, *, originator: tuple[str, int] | None = None
+) -> bytes:
+    """A C-STORE-RQ command set of medium priority (PS3.7 9.3.1.1).
+
+    `originator`: AE title and message id of the C-MOVE that this is a sub-operation of.
+    """
+    fields: list[tuple[int, int | str]] = [
+        (_AFFECTED_CLASS, sop_class_uid),
+        (_COMMAND, C_STORE_RQ),
+        (_MESSAGE_ID, message_id),
+        (_PRIORITY, 0),
+        (_DATA_SET, 0x0001),
+        (_AFFECTED_INSTANCE, sop_instance_uid),
+    ]
+    if originator is not None:
+        fields += [(_ORIGINATOR, originator[0]), (_ORIGINATOR_ID, originator[1])]
+    return _encode(fields)
+
+
+def encode_query_request(field: int, message_id: int, model: str, *, destination: str = "") -> bytes:
+    """A C-FIND-RQ, C-GET-RQ or C-MOVE-RQ command set of medium priority; an identifier follows (PS3.7 9.3.2 to 9.3.4)."""
     return _encode(
         [
-            (_AFFECTED_CLASS, sop_class_uid),
-            (_COMMAND, C_STORE_RQ),
+            (_AFFECTED_CLASS, model),
+            (_COMMAND, field),
             (_MESSAGE_ID, message_id),
+            (_DESTINATION, destination),
             (_PRIORITY, 0),
             (_DATA_SET, 0x0001),
-            (_AFFECTED_INSTANCE, sop_instance_uid),
         ]
     )
+
+
+def encode_cancel_request(message_id: int) -> bytes:
+    """A C-CANCEL-RQ for the operation that `message_id` began; it has no answer of its own (PS3.7 9.3.2.3)."""
+    return _encode([(_COMMAND, C_CANCEL_RQ), (_RESPONDED, message_id), (_DATA_SET, NO_DATA_SET)])
 
 
 def encode_echo_request(message_id: int) -> bytes:
@@ -148,7 +181,7 @@ def _encode(fields: list[tuple[int, int | str]]) -> bytes:
             parts.append(struct.pack("<HHIH", 0, element, 2, value))
         elif value:
             raw = value.encode("ascii", "replace")
-            raw += b"" if len(raw) % 2 == 0 else (b" " if element == _COMMENT else b"\0")
+            raw += b"" if len(raw) % 2 == 0 else (b"\0" if element in _UIDS else b" ")
             parts.append(struct.pack("<HHI", 0, element, len(raw)) + raw)
     body = b"".join(parts)
     return struct.pack("<HHII", 0, 0, 4, len(body)) + body

@@ -50,10 +50,14 @@ class AssociateRequest:
 
 @dataclass(frozen=True, slots=True)
 class AssociateAccept:
-    """An A-ASSOCIATE-AC: for each accepted context its transfer syntax, and the acceptor's longest PDU."""
+    """An A-ASSOCIATE-AC: for each accepted context its transfer syntax, and the acceptor's longest PDU.
+
+    `storage_roles`: SOP classes for which the acceptor takes us as SCP (PS3.7 D.3.3.4).
+    """
 
     accepted: Mapping[int, str]
     max_pdu: int
+    storage_roles: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +109,15 @@ def decode_associate_request(body: bytes) -> AssociateRequest:
     )
 
 
-def encode_associate_request(called: str, calling: str, contexts: Sequence[ProposedContext], max_pdu: int) -> bytes:
-    """A whole A-ASSOCIATE-RQ PDU."""
+def encode_associate_request(
+    called: str,
+    calling: str,
+    contexts: Sequence[ProposedContext],
+    max_pdu: int,
+    *,
+    storage_roles: Sequence[str] = (),
+) -> bytes:
+    """A whole A-ASSOCIATE-RQ PDU. `storage_roles`: SOP classes for which we want to be SCP alone, as C-GET needs."""
     items = b"".join(
         _item(
             0x20,
@@ -116,7 +127,10 @@ def encode_associate_request(called: str, calling: str, contexts: Sequence[Propo
         )
         for context in contexts
     )
-    return _associate(ASSOCIATE_RQ, _title(called), _title(calling), items, max_pdu)
+    roles = b"".join(
+        _item(0x54, struct.pack(">H", len(uid)) + uid.encode() + b"\x00\x01") for uid in dict.fromkeys(storage_roles)
+    )
+    return _associate(ASSOCIATE_RQ, _title(called), _title(calling), items, max_pdu, roles)
 
 
 def decode_associate_accept(body: bytes) -> AssociateAccept:
@@ -128,15 +142,15 @@ def decode_associate_accept(body: bytes) -> AssociateAccept:
     if len(body) < 68:
         raise ProtocolError("the association answer is too short")
     accepted: dict[int, str] = {}
-    max_pdu = 0
+    max_pdu, roles = 0, frozenset[str]()
     for kind, item in _items(body, 68):
         if kind == 0x21 and len(item) >= 4 and item[2] == ACCEPTED:
             for sub, value in _items(item, 4):
                 if sub == 0x40:
                     accepted[item[0]] = _uid(value)
         elif kind == 0x50:
-            max_pdu = _max_pdu(item)
-    return AssociateAccept(accepted, max_pdu)
+            max_pdu, roles = _max_pdu(item), _scp_roles(item)
+    return AssociateAccept(accepted, max_pdu, roles)
 
 
 def encode_associate_accept(request: AssociateRequest, results: Sequence[ContextResult], max_pdu: int) -> bytes:
@@ -166,11 +180,12 @@ def encode_message(context_id: int, command: bytes) -> bytes:
     return struct.pack(">BxIIBB", P_DATA, len(command) + 6, len(command) + 2, context_id, 0x03) + command
 
 
-def _associate(kind: int, called: bytes, calling: bytes, contexts: bytes, max_pdu: int) -> bytes:
+def _associate(kind: int, called: bytes, calling: bytes, contexts: bytes, max_pdu: int, roles: bytes = b"") -> bytes:
     user = _item(
         0x50,
         _item(0x51, struct.pack(">I", max_pdu))
         + _item(0x52, IMPLEMENTATION_CLASS_UID.encode())
+        + roles
         + _item(0x55, IMPLEMENTATION_VERSION_NAME.encode()),
     )
     head = struct.pack(">H2x16s16s32x", 1, called, calling)
@@ -204,3 +219,14 @@ def _max_pdu(item: bytes) -> int:
         if kind == 0x51 and len(value) == 4:
             return int.from_bytes(value, "big")
     return 0
+
+
+def _scp_roles(item: bytes) -> frozenset[str]:
+    """The SOP classes whose requestor may be SCP, of the SCP/SCU role selections in a user information item."""
+    found = set()
+    for kind, value in _items(item, 0):
+        if kind == 0x54 and len(value) >= 4:
+            length = int.from_bytes(value[:2], "big")
+            if len(value) >= length + 4 and value[length + 3] == 1:
+                found.add(_uid(value[2 : 2 + length]))
+    return frozenset(found)
