@@ -69,19 +69,21 @@ def test_it_works_over_tls(tmp_path: Path) -> None:
         return 0
 
     files = make_slices(tmp_path / "slices", 3)
-    with StorageListener("127.0.0.1", 0, accept=accept, store=store, tls=server) as listener:
-        results = send_files("127.0.0.1", listener.port, called="H", calling="C", files=files, tls=client)
+    with StorageListener(
+        "127.0.0.1", None, accept=accept, store=store, tls_port=0, tls=lambda: server
+    ) as listener:
+        results = send_files("127.0.0.1", listener.tls_port, called="H", calling="C", files=files, tls=client)
         assert all(r.stored for r in results)
         with pytest.raises(AssociationError):  # no certificate, or no TLS at all
             verify(
                 "127.0.0.1",
-                listener.port,
+                listener.tls_port,
                 called="H",
                 calling="C",
                 timeout=3,
                 tls=ssl.create_default_context(cafile=str(server_pem)),
             )
         with pytest.raises(AssociationError):
-            verify("127.0.0.1", listener.port, called="H", calling="C", timeout=3)
+            verify("127.0.0.1", listener.tls_port, called="H", calling="C", timeout=3)
     assert stored == [data_set_of(path) for path in files]
-    assert callers == [Caller("H", "C", "127.0.0.1", client_der)]
+    assert callers == [Caller("H", "C", "127.0.0.1", client_der, tls=True)]

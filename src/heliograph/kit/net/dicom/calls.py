@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, BinaryIO
 
@@ -13,23 +13,45 @@ MAX_PDU = 256 << 10
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who calls whom, from where. AE titles are without padding; `certificate` is the peer's, as DER."""
+    """Who calls whom, from where. AE titles are without padding; `certificate` is the peer's, as DER.
+
+    The raw titles are the 16 bytes as they came.
+    """
 
     called_ae_title: str
     calling_ae_title: str
     address: str
     certificate: bytes | None = None
+    tls: bool = False
+    called_raw: bytes = field(default=b"", compare=False)
+    calling_raw: bytes = field(default=b"", compare=False)
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """(called, calling, address): by this a caller is known."""
+        return self.called_ae_title, self.calling_ae_title, self.address
 
 
 class Refusal(Enum):
-    """Why an association is rejected, as (result, source, reason) of PS3.8 9.3.4."""
+    """Why an association is rejected. `fields` are (result, source, reason) of PS3.8 9.3.4.
 
-    CALLING_NOT_RECOGNISED = (1, 1, 3)
-    CALLED_NOT_RECOGNISED = (1, 1, 7)
-    APPLICATION_CONTEXT = (1, 1, 2)
-    PROTOCOL_VERSION = (1, 2, 2)
-    BUSY = (2, 3, 1)
-    LIMIT_REACHED = (2, 3, 2)
+    Result 1 is for good, 2 for now: the caller tries again. What is wrong with a certificate is told to us, not to the
+    caller, who may have guessed the titles.
+    """
+
+    CALLING_NOT_RECOGNISED = (1, 1, 3, "")
+    CALLED_NOT_RECOGNISED = (1, 1, 7, "")
+    TLS_REQUIRED = (1, 1, 3, "TLS")
+    CERTIFICATE = (1, 1, 3, "certificate")
+    APPLICATION_CONTEXT = (1, 1, 2, "")
+    PROTOCOL_VERSION = (1, 2, 2, "")
+    BUSY = (2, 3, 1, "")
+    TOO_OFTEN = (2, 3, 1, "rate")
+    LIMIT_REACHED = (2, 3, 2, "")
+
+    @property
+    def fields(self) -> tuple[int, int, int]:
+        return self.value[:3]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,14 +115,20 @@ class Closed:
 class Limits:
     """Bounds in seconds, bytes and associations.
 
-    `associate_timeout` bounds the time from connect to a whole request (ARTIM); sockets that are still
-    silent never count as associations. `idle_timeout` is between messages, `network_timeout` within one.
+    `associate_timeout` bounds the time from connect to a whole request, TLS included (ARTIM); sockets that are still
+    silent never count as associations, and the oldest of them gives way to a new one. `idle_timeout` is between
+    messages, `network_timeout` for one PDU. `refused_per_minute` is for an address: when it had so many
+    rejections, only who was accepted from there before is heard. `window`: operations that a peer may have
+    under way (PS3.7 D.3.3.3); we perform them one after another.
     """
 
     associations: int = 64
+    associations_per_address: int = 32
     associations_per_caller: int = 16
     pending: int = 128
-    pending_per_address: int = 16
+    pending_per_address: int = 32
+    refused_per_minute: int = 60
+    window: int = 16
     associate_timeout: float = 10.0
     network_timeout: float = 60.0
     idle_timeout: float = 600.0

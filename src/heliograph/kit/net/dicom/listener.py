@@ -14,7 +14,6 @@ import socket
 import ssl
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,13 +23,19 @@ from heliograph.kit.net.dicom import pdu
 from heliograph.kit.net.dicom.calls import Acceptance, Answer, Caller, Closed, Limits, Refusal, StoreRequest
 from heliograph.kit.net.dicom.contexts import negotiate
 from heliograph.kit.net.dicom.errors import AssociationError, PeerGone, ProtocolError, TimedOut
-from heliograph.kit.net.dicom.wire import Receiver, Released, Wire
+from heliograph.kit.net.dicom.gate import Gate, Visitor
+from heliograph.kit.net.dicom.tls import TlsNotReady
+from heliograph.kit.net.dicom.wire import Receiver, Released, Wire, let_go
 
 log = logging.getLogger(__name__)
 
 
 def _ignore(*_args: object) -> None:
     """A callback nobody asked for."""
+
+
+class Handled(AssociationError):
+    """It was said already what became of the connection."""
 
 
 class StorageListener:
@@ -43,7 +48,7 @@ class StorageListener:
     def __init__(
         self,
         host: str,
-        port: int,
+        port: int | None,
         *,
         accept: Callable[[Caller], Acceptance | Refusal],
         store: Callable[[Acceptance, StoreRequest], int | Answer],
@@ -51,42 +56,65 @@ class StorageListener:
         on_closed: Callable[[Acceptance, Closed], None] = _ignore,
         limits: Limits | None = None,
         overflow_folder: Path | None = None,
-        tls: ssl.SSLContext | None = None,
+        tls_port: int | None = None,
+        tls: Callable[[], ssl.SSLContext] | None = None,
         reuse_port: bool = False,
     ) -> None:
+        """`port` without TLS and `tls_port` with it, by the context that `tls` gives for each connection; None: not so.
+
+        Port 0 takes a free one.
+        """
         self._accept, self._store = accept, store
         self._on_refused, self._on_closed = on_refused, on_closed
         self.limits = limits or Limits()
+        self.gate = Gate(self.limits)
         self._folder, self._tls = overflow_folder, tls
         self._lock = threading.Lock()
-        self._pending: Counter[str] = Counter()
         self._open: dict[threading.Thread, _Connection] = {}
-        self._associations: Counter[tuple[str, str, str]] = Counter()
         self._stopping = False
+        self._threads: list[threading.Thread] = []
+        self._sockets: list[socket.socket] = []
+        self.port = self._bind(host, port, reuse_port, tls=False)
+        try:
+            self.tls_port = self._bind(host, tls_port, reuse_port, tls=True)
+        except OSError:
+            for sock in self._sockets:
+                sock.close()
+            raise
+
+    def _bind(self, host: str, port: int | None, reuse_port: bool, *, tls: bool) -> int:
+        """Listen there; the port, or 0 for none."""
+        if port is None:
+            return 0
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self._socket = socket.create_server((host, port), family=family, backlog=128, reuse_port=reuse_port)
-        self.port: int = self._socket.getsockname()[1]
-        self._thread = threading.Thread(target=self._listen, name="dicom-listener", daemon=True)
+        sock = socket.create_server((host, port), family=family, backlog=128, reuse_port=reuse_port)
+        self._sockets.append(sock)
+        name = "dicom-tls-listener" if tls else "dicom-listener"
+        self._threads.append(threading.Thread(target=self._listen, args=(sock, tls), name=name, daemon=True))
+        bound: int = sock.getsockname()[1]
+        return bound
 
     def start(self) -> StorageListener:
         """Begin to accept connections, in the background."""
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
         return self
 
     @property
     def associations(self) -> int:
         """How many associations are open now."""
-        with self._lock:
-            return self._associations.total()
+        return self.gate.associations
 
     def close(self, grace: float = 10.0) -> None:
         """Accept no more, let each running C-STORE end within `grace` seconds, then close everything."""
         self._stopping = True
-        with contextlib.suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)
-        self._socket.close()
-        if self._thread.is_alive():
-            self._thread.join()
+        for sock in self._sockets:
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
+            sock.close()
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join()
         deadline = time.monotonic() + grace
         with self._lock:
             threads = list(self._open.items())
@@ -103,84 +131,98 @@ class StorageListener:
     def __exit__(self, *_exc: object) -> None:
         self.close()
 
-    def _listen(self) -> None:
+    def _listen(self, listening: socket.socket, tls: bool) -> None:
         while not self._stopping:
             try:
-                sock, peer = self._socket.accept()
+                sock, peer = listening.accept()
             except OSError as error:
                 if error.errno in {errno.EBADF, errno.EINVAL}:
                     return
                 time.sleep(0.05)  # out of descriptors: give the others time to end
                 continue
-            address = str(peer[0])
-            with self._lock:
-                full = (
-                    self._pending.total() >= self.limits.pending
-                    or self._pending[address] >= self.limits.pending_per_address
-                )
-                if not full:
-                    self._pending[address] += 1
-            if full:
-                log.warning("connection refused: too many are silent", extra={"address": address})
+            visitor = Visitor(sock, str(peer[0]), time.monotonic() + self.limits.associate_timeout)
+            if not self.gate.admit(visitor):
                 sock.close()
                 continue
-            threading.Thread(target=self._serve, args=(sock, address), name=f"dicom-{address}", daemon=True).start()
+            try:
+                threading.Thread(
+                    target=self._serve, args=(visitor, tls), name=f"dicom-{visitor.address}", daemon=True
+                ).start()
+            except RuntimeError:  # no more threads: the others go on
+                log.exception("a connection could not be served")
+                self.gate.leave(visitor)
+                sock.close()
 
-    def _serve(self, sock: socket.socket, address: str) -> None:
-        pending = True
+    def _serve(self, visitor: Visitor, tls: bool) -> None:
         me = threading.current_thread()
-        key: tuple[str, str, str] | None = None
+        wire: Wire | None = None
         try:
-            if self._tls is not None:
-                sock.settimeout(self.limits.associate_timeout)
-                sock = self._tls.wrap_socket(sock, server_side=True)
-            connection = _Connection(self, Wire(sock, self.limits.associate_timeout), address)
+            if tls:
+                self._secure(visitor)
+            wire = Wire(visitor.sock, self.limits.associate_timeout)
+            connection = _Connection(self, wire, visitor.address)
             with self._lock:
                 self._open[me] = connection
-            request = connection.read_request()
-            with self._lock:
-                pending = False
-                self._forget_pending(address)
+            request = connection.read_request(visitor.deadline)
+            self.gate.heard(visitor)
             caller = connection.caller(request)
             acceptance = self._decide(caller, request)
-            key = (caller.called_ae_title, caller.calling_ae_title, address)
-            if isinstance(acceptance, Acceptance) and not self._enter(key):
+            if isinstance(acceptance, Acceptance) and not self.gate.enter(visitor, caller):
                 acceptance = Refusal.LIMIT_REACHED
             if isinstance(acceptance, Refusal):
-                key = None
+                self.gate.refused(visitor, caller, acceptance)
                 connection.reject(acceptance)
                 self._on_refused(caller, acceptance)
                 return
-            self._on_closed(acceptance, connection.run(request, acceptance))
-        except (AssociationError, OSError) as error:
-            log.info("connection ended before an association", extra={"why": type(error).__name__})
+            closed = connection.run(request, acceptance)
+            self.gate.ended(closed)
+            self._on_closed(acceptance, closed)
+        except TlsNotReady as error:
+            self.gate.dropped(visitor.address, "no TLS", str(error))
+        except AssociationError as error:
+            self._came_to_nothing(visitor, error)
+        except OSError as error:
+            self.gate.dropped(visitor.address, "lost", type(error).__name__)
         finally:
             with self._lock:
                 self._open.pop(me, None)
-                if pending:
-                    self._forget_pending(address)
-                if key is not None:
-                    self._associations[key] -= 1
-                    if not self._associations[key]:
-                        del self._associations[key]
-            sock.close()
+            # The place is free before the peer can see the end, and try again.
+            self.gate.leave(visitor)
+            if wire is not None:
+                wire.close()
+            visitor.sock.close()
 
-    def _forget_pending(self, address: str) -> None:
-        self._pending[address] -= 1
-        if self._pending[address] <= 0:
-            del self._pending[address]
+    def _secure(self, visitor: Visitor) -> None:
+        """The TLS handshake, by the visitor's deadline. Whoever speaks anything else is let go in order."""
+        if self._tls is None:
+            raise TlsNotReady("no TLS is set up")
+        context = self._tls()
+        visitor.sock.settimeout(max(0.01, visitor.deadline - time.monotonic()))
+        secured = context.wrap_socket(visitor.sock, server_side=True, do_handshake_on_connect=False)
+        visitor.sock = secured
+        if visitor.displaced:  # while there was nothing to wake
+            raise PeerGone
+        try:
+            secured.do_handshake()
+        except TimeoutError:
+            raise TimedOut from None
+        except ssl.SSLEOFError:
+            raise PeerGone from None
+        except ssl.SSLError as error:
+            if not visitor.displaced:
+                self.gate.dropped(visitor.address, "no TLS", error.reason)
+            let_go(secured, visitor.deadline)
+            raise Handled from None
 
-    def _enter(self, key: tuple[str, str, str]) -> bool:
-        with self._lock:
-            if (
-                self._associations.total() >= self.limits.associations
-                or self._associations[key] >= self.limits.associations_per_caller
-            ):
-                if not self._associations[key]:
-                    del self._associations[key]
-                return False
-            self._associations[key] += 1
-            return True
+    def _came_to_nothing(self, visitor: Visitor, error: AssociationError) -> None:
+        if visitor.displaced or isinstance(error, Handled):
+            return
+        if isinstance(error, TimedOut):
+            self.gate.dropped(visitor.address, "silent")
+        elif isinstance(error, PeerGone):
+            self.gate.dropped(visitor.address, "lost")
+        else:
+            self.gate.dropped(visitor.address, "not DICOM", str(error))
 
     def _decide(self, caller: Caller, request: pdu.AssociateRequest) -> Acceptance | Refusal:
         if self._stopping:
@@ -191,6 +233,10 @@ class StorageListener:
             return Refusal.APPLICATION_CONTEXT
         if not caller.calling_ae_title:  # 16 spaces are forbidden (PS3.8 9.3.2)
             return Refusal.CALLING_NOT_RECOGNISED
+        if not caller.called_ae_title:
+            return Refusal.CALLED_NOT_RECOGNISED
+        if not self.gate.may_ask(caller):
+            return Refusal.TOO_OFTEN
         try:
             return self._accept(caller)
         except Exception:
@@ -213,21 +259,35 @@ class _Connection:
             if self._idle:
                 self.wire.shut()
 
-    def read_request(self) -> pdu.AssociateRequest:
-        kind, body = self.wire.read_associate(self.listener.limits.associate_timeout)
-        if kind != pdu.ASSOCIATE_RQ:
-            self.wire.write(pdu.encode_abort(2, 2))
-            raise ProtocolError("the connection did not begin with an association request")
+    def read_request(self, deadline: float) -> pdu.AssociateRequest:
+        """The A-ASSOCIATE-RQ, whole by `deadline` (time.monotonic); what is none of it is aborted (PS3.8 9.2.3, AA-1)."""
+        try:
+            kind, body = self.wire.read_associate(deadline - time.monotonic())
+            if kind != pdu.ASSOCIATE_RQ:
+                raise ProtocolError("the connection did not begin with an association request")
+            request = pdu.decode_associate_request(body)
+        except ProtocolError:
+            self._abort(2)
+            let_go(self.wire.sock, deadline)
+            raise
         self.wire.set_timeout(self.listener.limits.network_timeout)
-        return pdu.decode_associate_request(body)
+        return request
 
     def caller(self, request: pdu.AssociateRequest) -> Caller:
         sock = self.wire.sock
         certificate = sock.getpeercert(binary_form=True) if isinstance(sock, ssl.SSLSocket) else None
-        return Caller(request.called_ae_title, request.calling_ae_title, self.address, certificate)
+        return Caller(
+            request.called_ae_title,
+            request.calling_ae_title,
+            self.address,
+            certificate,
+            isinstance(sock, ssl.SSLSocket),
+            request.called_raw,
+            request.calling_raw,
+        )
 
     def reject(self, refusal: Refusal) -> None:
-        self.wire.write(pdu.encode_associate_reject(*refusal.value))
+        self.wire.write(pdu.encode_associate_reject(*refusal.fields))
         # The requestor closes (PS3.8 9.2, state 13); closing first could destroy the answer on its way.
         with contextlib.suppress(AssociationError):
             self.wire.read_before(1, time.monotonic() + 1.0)
@@ -245,11 +305,12 @@ class _Connection:
             folder=self.listener._folder,
             within=limits.network_timeout,
             idle=limits.idle_timeout,
+            max_pdu=limits.max_pdu,
         )
         stored = failed = size = 0
         how = "released"
         try:
-            self.wire.write(pdu.encode_associate_accept(request, results, limits.max_pdu))
+            self.wire.write(pdu.encode_associate_accept(request, results, limits.max_pdu, window=limits.window))
             while self._may_go_on():
                 receiver.receive()
                 with self._lock:
@@ -258,7 +319,7 @@ class _Connection:
                 if answer is None:
                     continue
                 response = dimse.encode_response(receiver.command, answer.status, answer.comment)
-                self.wire.write(pdu.encode_message(receiver.context_id, response))
+                self.wire.write(pdu.encode_message(receiver.context_id, response, request.max_pdu))
                 if receiver.command.field == dimse.C_STORE_RQ:
                     good = answer.status == 0 or answer.status & 0xF000 == 0xB000
                     stored, failed, size = stored + good, failed + (not good), size + receiver.size * good

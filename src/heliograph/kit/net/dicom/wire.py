@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import select
 import socket
 import ssl
 import struct
@@ -17,6 +18,11 @@ from heliograph.kit.net.dicom.pdu import ABORT, MAX_ASSOCIATE_LENGTH, P_DATA, RE
 
 _FIRST_BUFFER = 1 << 20
 _MAX_COMMAND = 64 << 10
+_HEAD = 10  # bytes: no PDU is shorter
+_MAX_EMPTY = 1024  # fragments without a byte in one message
+_LEAST_RATE = 1024  # bytes a second: a message that comes more slowly holds an association for nothing
+# Some senders leave the header of the values out of the count (PS3.8 D.1.1 has the whole PDU's length without its own 6 bytes).
+_PDU_SLACK = 12
 
 
 class Wire:
@@ -29,7 +35,10 @@ class Wire:
         self._flags = 0 if self._tls else socket.MSG_WAITALL
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for option, seconds in _KEEPALIVE.items():  # a peer without power says no goodbye
+            sock.setsockopt(socket.IPPROTO_TCP, option, seconds)
         self._timeout = -1.0
+        self._deadline = 0.0
         self.set_timeout(timeout)
 
     def set_timeout(self, seconds: float) -> None:
@@ -44,6 +53,18 @@ class Wire:
         value = struct.pack("@ll", int(seconds), int(seconds % 1 * 1_000_000))
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, value)
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, value)
+
+    def finish_within(self, seconds: float | None) -> None:
+        """From now on all reads together may take `seconds`, however slowly bytes drip; None: no such bound."""
+        self._deadline = 0.0 if seconds is None else time.monotonic() + seconds
+        if seconds is not None:
+            self.set_timeout(seconds)
+
+    def has_input(self) -> bool:
+        """Whether a read would find something now: bytes, or that the peer is gone."""
+        if isinstance(self.sock, ssl.SSLSocket) and self.sock.pending():
+            return True
+        return bool(select.select([self.sock], [], [], 0)[0])
 
     def acknowledge_at_once(self) -> None:
         """Do not delay the next TCP acknowledgements.
@@ -62,15 +83,28 @@ class Wire:
             TimedOut, PeerGone
         """
         while view:
-            try:
-                count = self.sock.recv_into(view, 0, self._flags)
-            except (TimeoutError, BlockingIOError):
-                raise TimedOut from None
-            except OSError:
-                raise PeerGone from None
-            if count == 0:
-                raise PeerGone
-            view = view[count:]
+            if self._deadline:
+                left = self._deadline - time.monotonic()
+                if left <= 0:
+                    raise TimedOut
+                if left < self._timeout / 2:  # not for each read: it is a system call
+                    self.set_timeout(left)
+            view = view[self._receive(view, self._flags) :]
+
+    def read_some(self, view: memoryview) -> int:
+        """Waits for bytes and puts what has come into `view`, at least one; how many."""
+        return self._receive(view, 0)
+
+    def _receive(self, view: memoryview, flags: int) -> int:
+        try:
+            count = self.sock.recv_into(view, 0, flags)
+        except (TimeoutError, BlockingIOError):
+            raise TimedOut from None
+        except OSError:
+            raise PeerGone from None
+        if count == 0:
+            raise PeerGone
+        return count
 
     def read(self, size: int) -> bytes:
         """Exactly `size` bytes."""
@@ -87,15 +121,7 @@ class Wire:
             if left <= 0:
                 raise TimedOut
             self.set_timeout(max(left, 0.01))
-            try:
-                count = self.sock.recv_into(view)
-            except (TimeoutError, BlockingIOError):
-                raise TimedOut from None
-            except OSError:
-                raise PeerGone from None
-            if count == 0:
-                raise PeerGone
-            view = view[count:]
+            view = view[self._receive(view, 0) :]
         return bytes(data)
 
     def read_associate(self, timeout: float) -> tuple[int, bytes]:
@@ -138,11 +164,40 @@ class Wire:
     def shut(self) -> None:
         """Wake a thread that reads; it sees PeerGone."""
         with contextlib.suppress(OSError):
-            self.sock.shutdown(socket.SHUT_RDWR)
+            # Not SSLSocket.shutdown: that one takes the encryption away from under the thread.
+            socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
 
     def close(self) -> None:
+        """Close, over TLS with a goodbye (RFC 8446 6.1), for whose answer nobody waits."""
+        with contextlib.suppress(OSError, ValueError):
+            if isinstance(self.sock, ssl.SSLSocket):
+                self.sock.settimeout(0.0)
+                self.sock.unwrap()
         with contextlib.suppress(OSError):
             self.sock.close()
+
+
+_KEEPALIVE = {
+    getattr(socket, name): seconds
+    for name, seconds in (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3))
+    if hasattr(socket, name)
+}
+
+
+def let_go(sock: socket.socket, deadline: float) -> None:
+    """Say that we end, and wait until the peer has, at most a second and by `deadline` (time.monotonic).
+
+    Closing at once while bytes are unread would reset the connection, and destroy our last words on their way.
+    """
+    deadline = min(deadline, time.monotonic() + 1.0)
+    with contextlib.suppress(OSError):
+        socket.socket.shutdown(sock, socket.SHUT_WR)
+        for _ in range(64):
+            left = deadline - time.monotonic()
+            if left <= 0 or not select.select([sock], [], [], left)[0]:
+                return
+            if not socket.socket.recv(sock, 1 << 16, socket.MSG_DONTWAIT):
+                return
 
 
 class Released(Exception):
@@ -165,17 +220,24 @@ class Receiver:
         folder: Path | None,
         within: float,
         idle: float,
+        max_pdu: int = 0,
     ) -> None:
+        """`within` bounds one PDU and `idle` the wait for a message, both in seconds; `max_pdu` is what we told the
+        peer that we take (0: any length).
+        """
         self.wire = wire
         self._buffer = bytearray(_FIRST_BUFFER)
         self._memory_limit, self._max_bytes, self._folder = memory_limit, max_bytes, folder
         self._within, self._idle = within, idle
-        self._head = bytearray(10)
+        self._max_pdu = max_pdu + _PDU_SLACK if max_pdu else 1 << 32
+        self._head = bytearray(_HEAD)
         self.context_id = 0
         self.command = Command({})
         self.size = 0
         self.spilled: BinaryIO | None = None
         self.too_large = False
+        self._discarded = 0
+        self._parts, self._whole_command, self._empty = bytearray(), False, 0
 
     @property
     def data(self) -> memoryview:
@@ -190,38 +252,50 @@ class Receiver:
             PeerGone, TimedOut, ProtocolError: the association cannot go on.
         """
         self._reset()
-        command = bytearray()
-        whole_command = False
-        self.wire.set_timeout(self._idle)
+        self._parts, self._whole_command, self._empty = bytearray(), False, 0
+        began, came = 0.0, 0
         while True:
-            left, length = self._next_pdu()
-            self.wire.set_timeout(self._within)
+            left, length = self._next_pdu(self._within if began else self._idle)
+            began = began or time.monotonic()
+            came += left
+            if time.monotonic() - began > self._within + came / _LEAST_RATE:
+                raise TimedOut("the message comes too slowly")
             while True:
                 if length < 2 or length > left - 4:
                     raise ProtocolError("a presentation data value is longer than its PDU")
-                self.context_id, control = self.wire.read(2)
-                size = length - 2
-                if control & 1:
-                    if len(command) + size > _MAX_COMMAND or whole_command:
-                        raise ProtocolError("a command set is too long or comes twice")
-                    command += self.wire.read(size)
-                    if control & 2:
-                        self.command, whole_command = decode_command(bytes(command)), True
-                elif not whole_command:
-                    raise ProtocolError("a data set comes before its command")
-                else:
-                    self._take(size)
+                context, control = self.wire.read(2)
+                if came > left and context != self.context_id:
+                    raise ProtocolError("a message on two presentation contexts")
+                self.context_id = context
+                self._fragment(control, length - 2)
                 left -= 4 + length
                 if control & 2 and (not control & 1 or not self.command.has_data_set):
                     if left:
                         raise ProtocolError("two messages in one PDU")
+                    self.wire.finish_within(None)
                     return
                 if not left:
                     break
                 length = int.from_bytes(self.wire.read(4), "big")
 
+    def _fragment(self, control: int, size: int) -> None:
+        """Read `size` bytes of the command set (bit 0 of `control`; bit 1: its last) or of the data set."""
+        self._empty += not size
+        if self._empty > _MAX_EMPTY:
+            raise ProtocolError("a message of empty fragments")
+        if control & 1:
+            if len(self._parts) + size > _MAX_COMMAND or self._whole_command:
+                raise ProtocolError("a command set is too long or comes twice")
+            self._parts += self.wire.read(size)
+            if control & 2:
+                self.command, self._whole_command = decode_command(bytes(self._parts)), True
+        elif not self._whole_command:
+            raise ProtocolError("a data set comes before its command")
+        else:
+            self._take(size)
+
     def _reset(self) -> None:
-        self.size, self.too_large = 0, False
+        self.size, self.too_large, self._discarded = 0, False, 0
         if self.spilled is not None:
             self.spilled.close()
             self.spilled = None
@@ -233,14 +307,21 @@ class Receiver:
         self._reset()
         self._buffer = bytearray()
 
-    def _next_pdu(self) -> tuple[int, int]:
-        """(bytes of the P-DATA-TF's body, length of its first value). No PDU is shorter than ten bytes."""
+    def _next_pdu(self, wait: float) -> tuple[int, int]:
+        """(bytes of the P-DATA-TF's body, length of its first value), when it begins within `wait` seconds."""
         view = memoryview(self._head)
         self.wire.acknowledge_at_once()
-        self.wire.read_into(view)
+        self.wire.set_timeout(wait)
+        count = self.wire.read_some(view)
+        self.wire.finish_within(self._within)
+        if count < _HEAD:
+            self.wire.read_into(view[count:])
         kind, left, length = struct.unpack(">BxII", self._head)
         if kind == P_DATA:
+            if left > self._max_pdu:
+                raise ProtocolError("a PDU is longer than we take")
             return left, length
+        self.wire.finish_within(None)
         if kind == RELEASE_RQ:
             raise Released
         if kind in {ABORT, RELEASE_RP}:
@@ -251,6 +332,9 @@ class Receiver:
         end = self.size + size
         if end > self._max_bytes or self.too_large:
             self.too_large = True
+            self._discarded += size
+            if self._discarded > 4 * self._max_bytes + _FIRST_BUFFER:
+                raise ProtocolError("a message without end")
             self._discard(size)
             return
         if self.spilled is None and end > self._memory_limit:
