@@ -86,8 +86,8 @@ class Network:
         self._send(case, study.files)
         return len(study.files)
 
-    def send_small(self, case: DemoCase, images: int = 2) -> None:
-        """A few small images, where nobody looks closely."""
+    def send_small(self, case: DemoCase, images: int = 2) -> list[Path]:
+        """A few small images, where nobody looks closely; their files."""
         folder = self.folder / case.accession
         folder.mkdir(parents=True)
         ds = pydicom.dcmread(str(get_testdata_file("MR_small.dcm" if case.modality == "MR" else "CT_small.dcm")))
@@ -106,6 +106,14 @@ class Network:
             files.append(folder / f"{index}.dcm")
             ds.save_as(files[-1], enforce_file_format=True)
         self._send(case, files)
+        return files
+
+    def send_corrected(self, case: DemoCase, file: Path) -> None:
+        """The same image again, under the same UID, with another name: it is held."""
+        ds = pydicom.dcmread(file)
+        ds.PatientName = "Corrected^Name"
+        ds.save_as(file.with_name("corrected.dcm"), enforce_file_format=True)
+        self._send(case, [file.with_name("corrected.dcm")])
 
     def ready(self, model: DemoCase, priority: str | None = None, *, reader: str | None = None) -> tuple[DemoCase, str]:
         """An ordered exam with its images, assigned (to `reader`, a family name); with the id of its read."""

@@ -35,6 +35,8 @@ def full(network: Network) -> dict[str, str]:
     network.order(nobody)
     network.send_small(nobody)
     network.send_small(network.exam(MR_KENYA))
+    again = network.exam(CT_HEAD)
+    network.send_corrected(again, network.send_small(again)[0])
     return {"read": read_id, "case": version["case_id"]}
 
 
@@ -51,6 +53,7 @@ PAGES: dict[str, list[tuple[str, str, str | None]]] = {
         ("/app/board", "tr[data-id]", "j a"),
         ("/app/case/{case}", ".matrix", None),
         ("/app/messages", "tr[data-id]", "?"),
+        ("/app/quarantine", "tr[data-id]", "j Enter ?"),
     ],
     "eirik": [("/app/site?case={case}", ".rp .ra", "o"), ("/app/case/{case}", ".matrix", None)],
     "astrid": [

@@ -18,6 +18,7 @@ const PATHS: Record<string, string> = {
   site: "site",
   admin: "admin/*",
   messages: "messages/:messageId?",
+  quarantine: "quarantine/:heldId?",
 };
 
 const inside: RouteObject[] = Object.entries(PATHS).flatMap(([name, path]) => {

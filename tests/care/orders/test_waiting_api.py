@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 from uuid import UUID
 
 import pytest
+from PIL import Image
 from sqlalchemy import select
 
 from heliograph.app.context import Context
@@ -12,6 +14,7 @@ from heliograph.governance.audit.model import AuditEvent
 from heliograph.kit.actor import system
 from heliograph.records.archive.model import HeldObject, Study
 from tests.cast import Cast
+from tests.records.archive import files
 from tests.web import sign_in_as
 
 
@@ -86,6 +89,45 @@ def test_a_held_object_is_tried_again_or_dismissed(context: Context, cast: Cast,
     assert nadia.post(f"/api/held-objects/{held_id}/dismiss", json={"reason": "x"}).status_code == 404
 
 
+def test_what_is_unreadable_shows_its_first_bytes(context: Context, cast: Cast, held_id: UUID) -> None:
+    found = sign_in_as(context, cast.eirik).get(f"/api/held-objects/{held_id}").json()
+    assert (found["lines"], found["first_bytes"]) == (
+        [],
+        ["0000  6e 6f 74 20 64 69 63 6f 6d                       not dicom"],
+    )
+    with context.works.read(system("test", cast.norfjord)) as work:
+        seen = work.session.scalars(select(AuditEvent.subject_id).where(AuditEvent.action == "object.viewed")).all()
+        assert seen == [held_id]
+
+
+def test_another_content_is_shown_beside_what_is_filed(context: Context, cast: Cast) -> None:
+    first = files.ct("2.999.3", "2.999.3.1", sop="2.999.3.1.1", name="LARSEN^Kari")
+    other_name = files.ct("2.999.3", "2.999.3.1", sop="2.999.3.1.1", name="LARSEN^Karin")
+    other_pixels = files.ct("2.999.3", "2.999.3.1", sop="2.999.3.1.1", name="LARSEN^Kari", fill=7)
+    for data in (first, other_name, other_pixels):
+        files.index(context.works, context.objects, [files.drop(context.settings.spool_dir, cast, data)])
+    eirik = sign_in_as(context, cast.eirik)
+    by_pixels, by_name = (
+        eirik.get(f"/api/held-objects/{h['id']}").json() for h in eirik.get("/api/held-objects").json()
+    )
+    assert [(d["name"], d["filed"], d["value"]) for d in by_name["differences"]] == [
+        ("Patient's Name", "LARSEN^Kari", "LARSEN^Karin")
+    ]
+    assert (by_name["same_pixels"], by_pixels["same_pixels"]) == (True, False)
+    assert by_pixels["differences"] == []
+    assert by_name["filed_study_id"] is not None
+    assert {"tag": "00080060", "name": "Modality", "vr": "CS", "value": "CT", "depth": 0, "filed": None} in by_name[
+        "lines"
+    ]
+    picture = eirik.get(f"/api/held-objects/{by_name['id']}/preview")
+    assert picture.headers["content-type"] == "image/png"
+    assert Image.open(io.BytesIO(picture.content)).size == (16, 16)
+
+
+def test_there_is_no_picture_of_what_is_unreadable(context: Context, cast: Cast, held_id: UUID) -> None:
+    assert sign_in_as(context, cast.eirik).get(f"/api/held-objects/{held_id}/preview").status_code == 406
+
+
 def test_a_study_that_is_not_held_is_not_released(context: Context, cast: Cast, study_id: UUID) -> None:
     eirik = sign_in_as(context, cast.eirik)
     eirik.post(f"/api/studies/{study_id}/release", json={"reason": "x"})
@@ -98,6 +140,8 @@ def test_an_outsider_sees_and_changes_nothing(
 ) -> None:
     outsider = sign_in_as(context, getattr(cast, who))
     assert outsider.get("/api/held-objects").json() == []
+    for path in (f"/api/held-objects/{held_id}", f"/api/held-objects/{held_id}/preview"):
+        assert outsider.get(path).status_code == 404, path
     for path, body in (
         (f"/api/studies/{study_id}/expect", {"instances": 1}),
         (f"/api/studies/{study_id}/complete", None),

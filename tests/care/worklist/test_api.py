@@ -194,9 +194,13 @@ def test_the_site_page(scene: Scene, browse: Browse, cast: Cast) -> None:
     case_id = scene.ready_case()
     unmatched = scene.images(scene.patient(), accession="NF-none")
     waiting = scene.order(scene.patient(), accession="NF-wait")
+    held = scene.images(scene.patient(), accession="NF-held")
+    scene.set("update archive.studies set match_state = 'held', match_reason = 'Two patients' where id = :s", s=held)
     body = browse(cast.eirik).get("/api/site").json()
     rows = {r["case_id"] or r["study_id"] or r["order_id"]: r for r in body["rows"]}
-    assert set(rows) == {str(case_id), str(unmatched), str(waiting)}
+    assert set(rows) == {str(case_id), str(unmatched), str(waiting), str(held)}
+    assert [r["is_held"] for r in rows.values()].count(True) == 1
+    assert (rows[str(held)]["state_text"], rows[str(held)]["is_held"]) == ("Held", True)
     assert (rows[str(case_id)]["state_text"], rows[str(case_id)]["steps"]["current"]) == ("In queue", 2)
     assert rows[str(unmatched)]["what_happens"] == "No order has this accession number yet."
     assert rows[str(unmatched)]["steps"]["attention"]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Response
@@ -17,7 +18,9 @@ from heliograph.kit.http import ObjectsDep, SettingsDep
 from heliograph.kit.work import Work
 from heliograph.records.archive import held
 from heliograph.records.archive.complete import expect_instances
+from heliograph.records.archive.held_view import view_held
 from heliograph.records.archive.queries import study
+from heliograph.records.sites import queries as sites
 
 router = APIRouter(
     prefix="/api", tags=["images at the door"], dependencies=[Depends(require_roles("site_staff", "coordinator"))]
@@ -42,12 +45,35 @@ class HeldBody(BaseModel):
     id: UUID
     organization_id: UUID
     facility_id: UUID | None
+    facility_name: str | None
     sop_instance_uid: str | None
     study_instance_uid: str | None
     length: int
     reason: str
     detail: str
     received_at: datetime
+
+
+class LineBody(BaseModel):
+    """One element of an object; `filed` is the filed object's value, where the two are compared."""
+
+    tag: str
+    name: str
+    vr: str
+    value: str
+    depth: int
+    filed: str | None
+
+
+class HeldDetail(HeldBody):
+    """A held object looked into: its elements, or its first bytes if it can't be read; and how it differs from the filed one."""
+
+    lines: list[LineBody]
+    is_cut: bool
+    first_bytes: list[str]
+    filed_study_id: UUID | None
+    differences: list[LineBody]
+    same_pixels: bool | None
 
 
 @router.post("/studies/{study_id}/expect", status_code=204)
@@ -69,20 +95,18 @@ def release(work: WorkDep, study_id: UUID, because: Because) -> Response:
 def list_held(work: ReadDep) -> list[HeldBody]:
     """Objects that wait for a person, newest first."""
     return [
-        HeldBody(
-            id=h.id,
-            organization_id=h.organization_id,
-            facility_id=h.facility_id,
-            sop_instance_uid=h.sop_instance_uid,
-            study_instance_uid=h.study_instance_uid,
-            length=h.object_length,
-            reason=h.reason,
-            detail=h.detail,
-            received_at=h.received_at,
-        )
+        HeldBody(**_body(work, h))
         for h in held.held_objects(work.session)
         if may_coordinate(work, h.organization_id, h.facility_id)
     ]
+
+
+@router.get("/held-objects/{held_id}")
+def look(work: WorkDep, objects: ObjectsDep, held_id: UUID) -> HeldDetail:
+    """Its elements and how it differs from what is filed under its UID. This is patient data: the view is recorded."""
+    found = _require_held(work, held_id)
+    view = view_held(work, objects, held_id)
+    return HeldDetail(**_body(work, found), **{**asdict(view), "first_bytes": list(view.first_bytes)})
 
 
 @router.post("/held-objects/{held_id}/retry", status_code=204)
@@ -107,7 +131,18 @@ def _require_study(work: Work, study_id: UUID) -> None:
         raise NotFound
 
 
-def _require_held(work: Work, held_id: UUID) -> None:
+def _require_held(work: Work, held_id: UUID) -> held.HeldFacts:
     found = held.held_object(work.session, held_id)
     if found is None or not may_coordinate(work, found.organization_id, found.facility_id):
         raise NotFound
+    return found
+
+
+def _body(work: Work, found: held.HeldFacts) -> dict[str, Any]:
+    own = ("length", "facility_name")
+    facility = sites.facility(work.session, found.facility_id) if found.facility_id else None
+    return {
+        **{name: getattr(found, name) for name in HeldBody.model_fields if name not in own},
+        "length": found.object_length,
+        "facility_name": facility.short_name if facility else None,
+    }

@@ -432,6 +432,8 @@ class SiteRow(BaseModel):
     version: VersionBrief | None
     acknowledged_at: datetime | None
     facility_id: UUID
+    is_held: bool = False
+    """Images that a person must look at before they are matched."""
 
 
 class Node(BaseModel):

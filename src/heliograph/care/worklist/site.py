@@ -189,12 +189,13 @@ def _image_row(s: Any, patient: Any) -> SiteRow:
         exam=f"{s.exam or 'Images'}, {s.number_of_instances} images",
         last_image_at=s.last_received_at,
         steps=Steps(current=1, attention=is_waiting),
-        state_text="No order" if is_waiting else "Arriving",
+        state_text="Held" if s.match_state == "held" else "No order" if is_waiting else "Arriving",
         what_happens=s.match_reason or ("Images are arriving" if s.completed_at is None else "Waits"),
         due_at=None,
         version=None,
         acknowledged_at=None,
         facility_id=s.facility_id,
+        is_held=s.match_state == "held",
     )
 
 

@@ -27,6 +27,7 @@ class HeldFacts:
     facility_id: UUID | None
     sop_instance_uid: str | None
     study_instance_uid: str | None
+    object_key: str
     object_length: int
     reason: str
     detail: str

@@ -26,6 +26,9 @@ const ROOMS: Partial<Record<RoomName, RailRoom>> = {
 /** The log of HL7 messages is for those who look after a site's orders and reports. */
 const MESSAGES: RailRoom = { to: "/messages", label: "Message log", icon: "document", keyHint: "g m" };
 
+/** The same people decide about what came and could not be filed. */
+const QUARANTINE: RailRoom = { to: "/quarantine", label: "Quarantine", icon: "shield", keyHint: "g q" };
+
 /** Everything behind the sign-in. */
 export function Layout() {
   const session = useQuery(sessionQuery);
@@ -44,7 +47,7 @@ function SignedIn({ session }: { session: Session }) {
   const userId = session.user.id;
   useEffect(() => startLive(queryClient), [userId]);
   const rooms = session.rooms.flatMap((name) => ROOMS[name] ?? []);
-  if (hasRole(session, "coordinator") || hasRole(session, "site_staff")) rooms.push(MESSAGES);
+  if (hasRole(session, "coordinator") || hasRole(session, "site_staff")) rooms.push(MESSAGES, QUARANTINE);
   useKeys(
     "Everywhere",
     rooms.map((room): KeyAction => ({ id: `go.${room.to}`, keys: [room.keyHint ?? ""], label: `Go to ${room.label}`, run: () => void navigate(room.to) })),

@@ -4,7 +4,7 @@ import { useState } from "react";
 import { useNavigate } from "react-router";
 import { api, ApiError, queryClient, url } from "../../api/client";
 import type { MatchCandidate, StudyBrief } from "../../api/types";
-import { Button, Chip, ConfirmDialog, ErrorState, near, patientName, type Place, plainDate, PriorityMark, SkeletonRows, toast, UsualReasons, useNow } from "../../kit";
+import { Button, Chip, ConfirmDialog, ErrorState, near, patientName, type Place, plainDate, PriorityMark, ReasonDialog, SkeletonRows, toast, UsualReasons, useNow } from "../../kit";
 import { imageCount } from "./words";
 
 export interface MatchProps {
@@ -14,12 +14,40 @@ export interface MatchProps {
   why: string | null;
   /** What the images say of themselves, where it is known here. */
   study?: StudyBrief;
+  /** A person must look at its images before it is matched. */
+  held?: boolean;
   mayReadNow?: boolean;
   onClose: () => void;
 }
 
+/** Where a study is held, a person looks first: only then is it matched, by itself or by hand. */
+function ReleaseDialog({ studyId, why, onClose }: Pick<MatchProps, "studyId" | "why" | "onClose">) {
+  return (
+    <ReasonDialog
+      title="A held study"
+      confirm="Release it for matching"
+      usual={["One patient: identifier typed wrongly at the scanner", "Checked with the site by phone"]}
+      onClose={onClose}
+      onReason={async (reason) => {
+        await api.post(url`/api/studies/${studyId}/release`, { reason });
+        toast({ tone: "done", text: "Released: it is matched by itself if exactly one order fits" });
+        void queryClient.invalidateQueries({ predicate: (query) => query.meta?.topics?.includes("study") ?? false });
+        onClose();
+      }}
+    >
+      <p className="amber">{why ?? "It is held until a person has looked."}</p>
+      <p style={{ marginTop: 8 }}>Release it only when you know that all its images are of one patient. The images stay as they are.</p>
+    </ReasonDialog>
+  );
+}
+
+/** What a waiting study needs: a look if it is held, else its order. */
+export function MatchDialog(props: MatchProps) {
+  return props.held ? <ReleaseDialog studyId={props.studyId} why={props.why} onClose={props.onClose} /> : <OrderDialog {...props} />;
+}
+
 /** An order for a study that found none by itself: what agrees and what differs, side by side. A person decides, with a reason. */
-export function MatchDialog({ studyId, site, why, study, mayReadNow, onClose }: MatchProps) {
+function OrderDialog({ studyId, site, why, study, mayReadNow, onClose }: MatchProps) {
   const now = useNow();
   const zone = site.zone;
   const [chosen, setChosen] = useState<string | null>(null);

@@ -30,7 +30,7 @@ export function UnmatchedPanel({ studies, onMatch }: { studies: readonly Unmatch
               </div>
               <span className={`num nw${one.alarm ? " amber" : " q"}`}>{span(age(one, now))}</span>
               <Button size="sm" onClick={() => onMatch(one)}>
-                Match
+                {one.study.match_state === "held" ? "Look" : "Match"}
               </Button>
             </li>
           ))}

@@ -75,7 +75,7 @@ function Shown({ board, here }: { board: Board; here: Place }) {
         ]}
       />
       {giving && <ReassignDialog caseId={giving.case_id} readId={giving.read_id} about={`${nameOf(giving.patient)}, ${giving.exam}`} reader={giving.reader?.name ?? null} onClose={() => setGiving(null)} />}
-      {matching && <MatchDialog studyId={matching.study.id} study={matching.study} why={matching.reason} site={{ zone: matching.facility.time_zone, label: matching.facility.short_name }} mayReadNow onClose={() => setMatching(null)} />}
+      {matching && <MatchDialog studyId={matching.study.id} study={matching.study} held={matching.study.match_state === "held"} why={matching.reason} site={{ zone: matching.facility.time_zone, label: matching.facility.short_name }} mayReadNow onClose={() => setMatching(null)} />}
     </div>
   );
 }

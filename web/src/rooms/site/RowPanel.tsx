@@ -163,7 +163,7 @@ function Waiting({ row, facility, onAttach }: { row: SiteRow; facility: SiteFaci
         )}
         {unmatched && (
           <Button look="primary" size="lg" className="grow" onClick={() => setMatching(true)}>
-            Match to its order
+            {row.is_held ? "Look and release" : "Match to its order"}
           </Button>
         )}
         {!canComplete && !unmatched && <span className="grow q">{isOrderOnly(row) ? "Send its images, and it goes on by itself." : "Nothing to do for you."}</span>}
@@ -173,7 +173,7 @@ function Waiting({ row, facility, onAttach }: { row: SiteRow; facility: SiteFaci
           </Link>
         )}
       </div>
-      {matching && row.study_id && <MatchDialog studyId={row.study_id} site={{ zone: facility.time_zone, label: facility.short_name }} why={row.what_happens} onClose={() => setMatching(false)} />}
+      {matching && row.study_id && <MatchDialog studyId={row.study_id} held={row.is_held} site={{ zone: facility.time_zone, label: facility.short_name }} why={row.what_happens} onClose={() => setMatching(false)} />}
     </>
   );
 }

@@ -4,7 +4,7 @@ import { inTab, sortRows, toneOf } from "./words";
 
 const NOW = Date.parse("2026-11-25T02:00:00Z");
 const iso = (minutes: number) => new Date(NOW + minutes * 60_000).toISOString();
-const row = (id: string, some: Partial<SiteRow> & { attention?: boolean; current?: number } = {}): SiteRow => ({ case_id: id, study_id: "s", order_id: "o", priority: "STAT", patient: null, exam: "CT", last_image_at: iso(-20), state_text: "", what_happens: "", due_at: iso(30), version: null, acknowledged_at: null, facility_id: "f", ...some, steps: { current: some.current ?? 2, names: [], attention: some.attention ?? false } });
+const row = (id: string, some: Partial<SiteRow> & { attention?: boolean; current?: number } = {}): SiteRow => ({ case_id: id, study_id: "s", order_id: "o", priority: "STAT", patient: null, exam: "CT", last_image_at: iso(-20), state_text: "", what_happens: "", due_at: iso(30), version: null, acknowledged_at: null, facility_id: "f", is_held: false, ...some, steps: { current: some.current ?? 2, names: [], attention: some.attention ?? false } });
 const version = { id: "v", number: 1, kind: "final" } as SiteRow["version"];
 
 it("puts reports that nobody has seen first, then what needs somebody, then what is due", () => {

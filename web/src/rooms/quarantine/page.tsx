@@ -1,0 +1,189 @@
+import { useQuery } from "@tanstack/react-query";
+import { useState } from "react";
+import { useNavigate, useParams } from "react-router";
+import { api, queryClient, url } from "../../api/client";
+import { herePlace, useSession } from "../../api/session";
+import type { HeldDetail, HeldObject } from "../../api/types";
+import { Button, Chip, type Column, DataTable, dayClock, Empty, ErrorState, Facts, Foot, MINUTE, near, Page, Panel, ReasonDialog, SkeletonRows, SkeletonText, StateDot, toast, useKeys, useNow, useTable } from "../../kit";
+import { ElementsTable } from "./ElementsTable";
+import "./quarantine.css";
+import { bytes, whatItMeans, WHY } from "./words";
+
+/** Objects that came and could not be filed. None is lost; each waits for a person. Looking into one is recorded. */
+export default function QuarantinePage() {
+  const session = useSession();
+  const navigate = useNavigate();
+  const { heldId } = useParams();
+  const now = useNow(MINUTE);
+  const here = herePlace(session);
+  const found = useQuery({
+    queryKey: ["held"],
+    queryFn: ({ signal }) => api.get<HeldObject[]>("/api/held-objects", signal),
+    meta: { topics: ["study"] },
+    refetchInterval: MINUTE,
+  });
+  const columns: Column<HeldObject>[] = [
+    { id: "at", head: `Came, ${here.label}`, width: 138, fixed: true, cell: (one) => <span className="num" title={`${dayClock(one.received_at, "UTC")} UTC`}>{near(one.received_at, here.zone, now)}</span>, sort: (one) => one.received_at },
+    { id: "facility", head: "From", width: 140, cell: (one) => one.facility_name ?? <span className="q">unknown</span>, sort: (one) => one.facility_name },
+    { id: "why", head: "Why it waits", width: 250, fixed: true, cell: (one) => <StateDot state="held">{WHY[one.reason] ?? one.reason}</StateDot>, sort: (one) => one.reason },
+    { id: "detail", head: "What was found", cell: (one) => <span title={one.detail}>{one.detail}</span> },
+    { id: "size", head: "Size", width: 90, show: "wide", cell: (one) => <span className="num q">{bytes(one.length)}</span>, sort: (one) => one.length },
+    { id: "uid", head: "SOP Instance UID", width: 260, show: "wide", cell: (one) => <span className="num q">{one.sop_instance_uid}</span>, sort: (one) => one.sop_instance_uid },
+  ];
+  const shown = found.data ?? [];
+  const state = useTable("quarantine", columns, shown, (one) => one.id, { id: "at", desc: true });
+  const open = (id: string) => void navigate(`/quarantine/${encodeURIComponent(id)}`, { replace: heldId !== undefined });
+  const close = () => void navigate("/quarantine");
+  const [chosen, setChosen] = useState<string | null>(heldId ?? null);
+  useKeys("Quarantine", [{ id: "quarantine.close", keys: ["Escape"], label: "Close the object", when: () => heldId !== undefined, run: close }]);
+  return (
+    <Page title="Quarantine" windowTitle="Quarantine">
+      <div className="page">
+        <div className={`mg${heldId ? " two-up" : ""}`}>
+          <Panel className="clip" title="Objects that could not be filed" count={shown.length} sub="nothing is lost: each is kept as it came until a person decides">
+            {found.isError ? (
+              <ErrorState error={found.error} retry={() => void found.refetch()} />
+            ) : found.isPending ? (
+              <SkeletonRows rows={10} />
+            ) : (
+              <DataTable
+                state={state}
+                label="Objects in quarantine"
+                main
+                selected={chosen}
+                onSelect={setChosen}
+                onOpen={(one) => open(one.id)}
+                empty={
+                  <Empty title="Everything that came is filed" icon="check">
+                    An object that can't be read, or whose UID is taken by another content, waits here with the reason.
+                  </Empty>
+                }
+              />
+            )}
+          </Panel>
+          {heldId && <Detail key={heldId} id={heldId} onClose={close} zone={here.zone} label={here.label} />}
+        </div>
+        <Foot keys={[{ keys: ["j", "k"], label: "move" }, { keys: ["Enter"], label: "look into it" }, { keys: ["t"], label: "try again" }, { keys: ["x"], label: "dismiss" }, { keys: ["Escape"], label: "close" }]} />
+      </div>
+    </Page>
+  );
+}
+
+function Detail({ id, onClose, zone, label }: { id: string; onClose: () => void; zone: string; label: string }) {
+  const found = useQuery({ queryKey: ["held", id], queryFn: ({ signal }) => api.get<HeldDetail>(url`/api/held-objects/${id}`, signal), staleTime: Infinity });
+  const [dismissing, setDismissing] = useState(false);
+  const [busy, setBusy] = useState(false);
+  const one = found.data;
+  const again = () => queryClient.invalidateQueries({ queryKey: ["held"], exact: true });
+  const retry = async () => {
+    setBusy(true);
+    try {
+      await api.post(url`/api/held-objects/${id}/retry`, {});
+      toast({ tone: "done", text: "Tried again. If it still can't be filed, it comes back here" });
+      void again();
+      onClose();
+    } catch (error) {
+      toast({ tone: "warn", text: error instanceof Error ? error.message : "It was not tried again" });
+    } finally {
+      setBusy(false);
+    }
+  };
+  useKeys("Quarantine", [
+    { id: "quarantine.retry", keys: ["t"], label: "Try to file it again", when: () => one !== undefined, run: () => void retry() },
+    { id: "quarantine.dismiss", keys: ["x"], label: "Dismiss it, with a reason", when: () => one !== undefined, run: () => setDismissing(true) },
+  ]);
+  return (
+    <Panel
+      className="clip"
+      title={one ? (WHY[one.reason] ?? one.reason) : "Object"}
+      end={
+        <>
+          <Button size="sm" disabled={!one} busy={busy} keyHint="t" onClick={() => void retry()}>
+            Try again
+          </Button>
+          <Button size="sm" disabled={!one} keyHint="x" onClick={() => setDismissing(true)}>
+            Dismiss
+          </Button>
+          <Button size="sm" look="quiet" keyHint="Escape" onClick={onClose}>
+            Close
+          </Button>
+        </>
+      }
+    >
+      {found.isError ? (
+        <ErrorState error={found.error} retry={() => void found.refetch()} />
+      ) : !one ? (
+        <div style={{ padding: 12 }}>
+          <SkeletonText lines={8} />
+        </div>
+      ) : (
+        // eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- a region that scrolls must be reached by the keyboard
+        <div className="scroll qt-d" tabIndex={0} role="region" aria-label="Object">
+          <div className="qt-why">
+            <Preview id={id} readable={one.lines.length > 0} />
+            <div>
+              <p style={{ marginBottom: 10 }}>{whatItMeans(one)}</p>
+              <Facts
+                facts={[
+                  ["Found", <span key="detail" className="amber">{one.detail}</span>],
+                  ["From", one.facility_name ?? "unknown"],
+                  ["Came", `${dayClock(one.received_at, zone)} ${label}, ${dayClock(one.received_at, "UTC")} UTC`],
+                  ["Size", <span key="size" className="num">{bytes(one.length)}</span>],
+                  ...(one.sop_instance_uid ? [["SOP UID", <span key="uid" className="num">{one.sop_instance_uid}</span>] as const] : []),
+                ]}
+              />
+            </div>
+          </div>
+          {one.filed_study_id && (
+            <section>
+              <h3 className="caps">
+                Beside what is filed {one.same_pixels === true && <Chip tone="outline">same pixels</Chip>} {one.same_pixels === false && <Chip tone="amber">other pixels</Chip>}
+              </h3>
+              {one.differences.length > 0 ? <ElementsTable lines={one.differences} compared /> : <p className="quiet-line">Every element of the header is the same.</p>}
+            </section>
+          )}
+          {one.first_bytes.length > 0 && (
+            <section>
+              <h3 className="caps">Its first bytes</h3>
+              <ol className="segs">
+                {one.first_bytes.map((line) => (
+                  <li key={line}>{line}</li>
+                ))}
+              </ol>
+            </section>
+          )}
+          {one.lines.length > 0 && (
+            <section>
+              <h3 className="caps">Its elements</h3>
+              <ElementsTable lines={one.lines} />
+              {one.is_cut && <p className="quiet-line">Only the first {one.lines.length} elements are shown.</p>}
+            </section>
+          )}
+        </div>
+      )}
+      {dismissing && (
+        <ReasonDialog
+          title="Dismiss this object"
+          confirm="Dismiss"
+          danger
+          usual={["Sent by mistake", "The first one is right", "Not an image of ours"]}
+          onClose={() => setDismissing(false)}
+          onReason={async (reason) => {
+            await api.post(url`/api/held-objects/${id}/dismiss`, { reason });
+            toast({ tone: "done", text: "Dismissed. Its bytes are kept" });
+            void again();
+            onClose();
+          }}
+        >
+          It will not be filed and leaves this list. Its bytes and your reason are kept.
+        </ReasonDialog>
+      )}
+    </Panel>
+  );
+}
+
+function Preview({ id, readable }: { id: string; readable: boolean }) {
+  const [failed, setFailed] = useState(!readable);
+  return <div className="qt-pic">{failed ? "no picture" : <img src={url`/api/held-objects/${id}/preview`} alt="First frame of the object" onError={() => setFailed(true)} />}</div>;
+}
+

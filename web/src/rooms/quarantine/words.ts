@@ -1,0 +1,31 @@
+import type { HeldDetail } from "../../api/types";
+
+export const WHY: Record<string, string> = {
+  different_content: "Other content under a filed UID",
+  bad_identity: "Its UIDs can't be right",
+  unreadable: "Can't be read",
+};
+
+/** What a person should make of it, in a sentence or two. */
+export function whatItMeans(one: Pick<HeldDetail, "reason" | "same_pixels" | "differences">): string {
+  if (one.reason === "unreadable") return "What came is no DICOM object that can be read: cut off on its way, or another kind of file. Ask the site to send it again; try again if the file is whole.";
+  if (one.reason === "bad_identity") return "A UID is missing, wrong, or already filed in another series. It would be unclear which study it belongs to.";
+  if (one.same_pixels === true) return "The same picture came with other words: the site has probably corrected them. What was filed first stays and is what is read.";
+  return "Another picture came under the same UID. What was filed first stays and is what is read.";
+}
+
+export function tagOf(tag: string): string {
+  return `(${tag.slice(0, 4)},${tag.slice(4)})`;
+}
+
+export function bytes(length: number): string {
+  if (length < 1024) return `${length} B`;
+  const units = ["KiB", "MiB", "GiB"];
+  let size = length / 1024;
+  let unit = 0;
+  while (size >= 1024 && unit < units.length - 1) {
+    size /= 1024;
+    unit += 1;
+  }
+  return `${size < 10 ? size.toFixed(1) : Math.round(size)} ${units[unit] ?? "GiB"}`;
+}
