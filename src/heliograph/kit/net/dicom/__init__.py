@@ -1,5 +1,6 @@
-"""DICOM over the network: a storage SCP (C-STORE, C-ECHO) and a storage SCU, as plain protocol code."""
+"""DICOM over the network, as plain protocol code: a storage SCP, and an SCU that verifies, sends, finds, moves and gets (`client`)."""
 
+from heliograph.kit.net.dicom.association import Peer, Remote, associate
 from heliograph.kit.net.dicom.calls import (
     Acceptance,
     Answer,
@@ -9,9 +10,17 @@ from heliograph.kit.net.dicom.calls import (
     Refusal,
     StoreRequest,
 )
-from heliograph.kit.net.dicom.errors import AssociationError, PeerGone, ProtocolError, Rejected, TimedOut
+from heliograph.kit.net.dicom.errors import (
+    AssociationError,
+    Failed,
+    NotConnected,
+    PeerGone,
+    ProtocolError,
+    Rejected,
+    TimedOut,
+)
 from heliograph.kit.net.dicom.listener import StorageListener
-from heliograph.kit.net.dicom.sender import SendResult, send_files, verify
+from heliograph.kit.net.dicom.sender import SendResult, ToSend, file_to_send, send_files, send_objects, verify
 
 __all__ = [
     "Acceptance",
@@ -19,15 +28,23 @@ __all__ = [
     "AssociationError",
     "Caller",
     "Closed",
+    "Failed",
     "Limits",
+    "NotConnected",
+    "Peer",
     "PeerGone",
     "ProtocolError",
     "Refusal",
     "Rejected",
+    "Remote",
     "SendResult",
     "StorageListener",
     "StoreRequest",
     "TimedOut",
+    "ToSend",
+    "associate",
+    "file_to_send",
     "send_files",
+    "send_objects",
     "verify",
 ]

@@ -1,34 +1,53 @@
-"""A storage SCU: sends files as they are, without decoding them (PS3.4 B)."""
+"""A storage SCU: sends objects as they are, without decoding them (PS3.4 B)."""
 
 from __future__ import annotations
 
 import contextlib
-import socket
 import ssl
-import struct
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 from heliograph.kit.codecs.dicom import BadIdentity, DicomError, FileMeta, opened, read_file_meta, valid_uid
+from heliograph.kit.codecs.dicom.part10 import EXPLICIT_LITTLE, IMPLICIT_LITTLE
+from heliograph.kit.errors import HeliographError
 from heliograph.kit.net.dicom import command as dimse
-from heliograph.kit.net.dicom import pdu
+from heliograph.kit.net.dicom.association import MAX_CONTEXTS, Peer, Remote, associate
 from heliograph.kit.net.dicom.contexts import VERIFICATION
-from heliograph.kit.net.dicom.errors import AssociationError, PeerGone, ProtocolError, Rejected
-from heliograph.kit.net.dicom.wire import Receiver, Released, Wire
+from heliograph.kit.net.dicom.errors import AssociationError, Failed, PeerGone, ProtocolError, status_words
 
-_MAX_CONTEXTS = 128
-_OWN_MAX_PDU = 64 << 10
-_LARGEST_PDU = 1 << 20
+UNCOMPRESSED = (EXPLICIT_LITTLE, IMPLICIT_LITTLE)
+"""What nearly every peer takes (PS3.5 10.1), best first: what an object may be decompressed into."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToSend:
+    """An object to send: its identity, and its data set's bytes, opened when its turn comes.
+
+    `content` gives the bytes in chunks of even length; it may be called again.
+    """
+
+    sop_class_uid: str
+    sop_instance_uid: str
+    transfer_syntax_uid: str
+    content: Callable[[], contextlib.AbstractContextManager[Iterable[bytes | memoryview]]]
+    path: Path | None = None
+
+
+Converter = Callable[[ToSend, str], ToSend]
+"""Gives the object in that uncompressed transfer syntax, or raises a DicomError that says why it can't."""
 
 
 @dataclass(frozen=True, slots=True)
 class SendResult:
-    """What became of one file: the peer's status, or None and why nothing came of it."""
+    """What became of one object: the peer's status, or None and why nothing came of it.
 
-    path: Path
+    `error` is the peer's own comment where there is a status: it may name a patient.
+    """
+
+    path: Path | None
     sop_instance_uid: str
     status: int | None
     error: str = ""
@@ -37,6 +56,35 @@ class SendResult:
     def stored(self) -> bool:
         """Success, or a warning, which also means stored (PS3.4 B.2.3)."""
         return self.status is not None and (self.status == 0 or self.status & 0xF000 == 0xB000)
+
+    @property
+    def reason(self) -> str:
+        """Why it was not stored, in our words, without the peer's comment."""
+        if self.stored:
+            return ""
+        return (
+            self.error if self.status is None else f"refused with status {self.status:04X}: {status_words(self.status)}"
+        )
+
+
+def file_to_send(path: Path) -> ToSend:
+    """A DICOM file as an object to send.
+
+    Raises:
+        DicomError, OSError
+    """
+    meta = _meta(path)
+
+    @contextlib.contextmanager
+    def content() -> Iterator[Iterable[bytes | memoryview]]:
+        with opened(path) as view:
+            data = view[meta.data_set_offset :]
+            try:
+                yield (data,)
+            finally:
+                data.release()
+
+    return ToSend(meta.sop_class_uid, meta.sop_instance_uid, meta.transfer_syntax_uid, content, path)
 
 
 def send_files(
@@ -49,15 +97,11 @@ def send_files(
     on_progress: Callable[[SendResult], None] | None = None,
     timeout: float = 60.0,
     tls: ssl.SSLContext | None = None,
+    convert: Converter | None = None,
 ) -> list[SendResult]:
     """Send DICOM files in their order, over one association (more if they need over 128 contexts).
 
-    Each file goes out in its own transfer syntax; a peer that does not accept it gets no other: the
-    result then says so. When the association breaks, the files that are left say so, too.
-
-    Raises:
-        Rejected: the peer rejects the association.
-        PeerGone, TimedOut: there is no association at all.
+    See `send_objects`, which raises what this raises.
     """
     results: list[SendResult] = []
 
@@ -66,23 +110,97 @@ def send_files(
         if on_progress is not None:
             on_progress(result)
 
-    readable: list[tuple[Path, FileMeta]] = []
+    readable: list[ToSend] = []
     for path in files:
         try:
-            readable.append((path, _meta(path)))
+            readable.append(file_to_send(path))
         except (DicomError, OSError) as error:
             done(SendResult(path, "", None, f"not sent: {error}"))
-    for batch in _batches(readable):
-        pairs = list(dict.fromkeys((m.sop_class_uid, m.transfer_syntax_uid) for _, m in batch))
-        with associate(host, port, called=called, calling=calling, pairs=pairs, timeout=timeout, tls=tls) as peer:
-            broken = ""
-            for path, meta in batch:
+    remote = Remote(host, port, called, calling, tls, min(timeout, 15.0), timeout)
+    send_objects(remote, readable, on_result=done, convert=convert)
+    return results
+
+
+def send_objects(
+    remote: Remote,
+    objects: Sequence[ToSend],
+    *,
+    on_result: Callable[[SendResult], None],
+    convert: Converter | None = None,
+    originator: tuple[str, int] | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> None:
+    """Send objects in their order and tell what became of each, once.
+
+    Each goes out in its own transfer syntax. If the peer does not take that one, it is converted by `convert` into an uncompressed one
+    that the peer took; else it is not sent, and its result says why: never are its bytes sent under another syntax. When
+    the association breaks, or `should_stop` says so, what is left says so, too.
+    `originator`: AE title and message id of the C-MOVE that asks for it (PS3.7 9.3.1.1.8).
+
+    Raises:
+        NotConnected, Rejected, PeerGone, TimedOut, ProtocolError: there is no (or no further) association at all.
+    """
+    for batch, pairs in _batches(objects, convert is not None):
+        broken = ""
+        with contextlib.ExitStack() as stack:
+            peer = stack.enter_context(associate(remote, [(a, (t,)) for a, t in pairs]))
+            for item in batch:
+                if not broken and should_stop():
+                    broken = "not sent: cancelled"
+                if broken:
+                    on_result(SendResult(item.path, item.sop_instance_uid, None, broken))
+                    continue
                 try:
-                    done(SendResult(path, meta.sop_instance_uid, None, broken) if broken else peer.store(path, meta))
+                    result = send_object(peer, item, convert=convert, originator=originator)
                 except AssociationError as error:
                     broken = f"not sent: {error}"
-                    done(SendResult(path, meta.sop_instance_uid, None, broken))
-    return results
+                    result = SendResult(item.path, item.sop_instance_uid, None, broken)
+                on_result(result)
+
+
+def send_object(
+    peer: Peer, item: ToSend, *, convert: Converter | None = None, originator: tuple[str, int] | None = None
+) -> SendResult:
+    """Send one object on an open association and wait for the answer.
+
+    Raises:
+        AssociationError: the association is at its end.
+    """
+
+    def unsent(why: str) -> SendResult:
+        return SendResult(item.path, item.sop_instance_uid, None, f"not sent: {why}")
+
+    context = peer.context_for(item.sop_class_uid, item.transfer_syntax_uid)
+    if context is None:
+        found = ((peer.context_for(item.sop_class_uid, t), t) for t in UNCOMPRESSED)
+        context, target = next(((c, t) for c, t in found if c is not None), (None, ""))
+        if context is None or convert is None:
+            return unsent(
+                "the peer did not accept its syntax" if _knows(peer, item) else "the peer did not accept its SOP class"
+            )
+        try:
+            item = convert(item, target)
+        except (HeliographError, OSError) as error:
+            return unsent(f"the peer takes it only uncompressed, and it can't be decompressed: {error}")
+    message_id = peer.next_message_id()
+    request = dimse.encode_store_request(message_id, item.sop_class_uid, item.sop_instance_uid, originator=originator)
+    with contextlib.ExitStack() as stack:
+        try:
+            data = stack.enter_context(item.content())
+        except (HeliographError, OSError) as error:
+            return unsent(f"it can't be read: {type(error).__name__}")
+        try:
+            peer.send(context, request, data)
+        except AssociationError:
+            raise
+        except (
+            HeliographError,
+            OSError,
+        ) as error:  # half a message is on its way: only the end of the association mends that
+            peer.abort()
+            raise PeerGone("an object could not be read to its end") from error
+    answer = peer.response(dimse.C_STORE_RSP, message_id)
+    return SendResult(item.path, item.sop_instance_uid, answer.status, answer.comment)
 
 
 def verify(
@@ -94,122 +212,27 @@ def verify(
     timeout: float = 10.0,
     tls: ssl.SSLContext | None = None,
 ) -> float:
-    """Send a C-ECHO; the seconds until its answer.
+    """Send a C-ECHO; the seconds from the call to its answer.
 
     Raises:
         AssociationError: there was none, or not success.
     """
-    pairs = [(VERIFICATION, "1.2.840.10008.1.2")]
+    remote = Remote(host, port, called, calling, tls, timeout, timeout, longest=2 * timeout)
     started = time.monotonic()
-    with associate(host, port, called=called, calling=calling, pairs=pairs, timeout=timeout, tls=tls) as peer:
-        peer.echo()
-    return time.monotonic() - started
-
-
-@contextlib.contextmanager
-def associate(
-    host: str,
-    port: int,
-    *,
-    called: str,
-    calling: str,
-    pairs: list[tuple[str, str]],
-    timeout: float = 60.0,
-    tls: ssl.SSLContext | None = None,
-) -> Iterator[Peer]:
-    """An association with one context for each (SOP class, transfer syntax) of `pairs`; at most 128.
-
-    Raises:
-        Rejected, PeerGone, TimedOut, ProtocolError
-    """
-    try:
-        sock = socket.create_connection((host, port), timeout=min(timeout, 15.0))
-        if tls is not None:
-            sock = tls.wrap_socket(sock, server_hostname=host)
-    except OSError as error:
-        raise PeerGone(f"no connection: {error.strerror or type(error).__name__}") from None
-    wire = Wire(sock, timeout)
-    try:
-        contexts = [pdu.ProposedContext(2 * k + 1, a, (t,)) for k, (a, t) in enumerate(pairs)]
-        wire.write(pdu.encode_associate_request(called, calling, contexts, _OWN_MAX_PDU))
-        kind, body = wire.read_associate(timeout)
-        if kind == pdu.ASSOCIATE_RJ and len(body) == 4:
-            raise Rejected(*body[1:4])
-        if kind == pdu.ABORT:
-            raise PeerGone("the peer aborted the association")
-        if kind != pdu.ASSOCIATE_AC:
-            raise ProtocolError
-        answer = pdu.decode_associate_accept(body)
-        usable = {pairs[(i - 1) // 2]: i for i in answer.accepted if i % 2 and i // 2 < len(pairs)}
-        peer = Peer(wire, usable, answer.max_pdu, timeout)
-        yield peer
-        peer.release()
-    finally:
-        wire.close()
-
-
-class Peer:
-    """The other end of an association that we opened. Not for several threads."""
-
-    def __init__(self, wire: Wire, contexts: dict[tuple[str, str], int], max_pdu: int, timeout: float) -> None:
-        self._wire, self._contexts = wire, contexts
-        # The peer's declared maximum binds us; 0 means that it has none (PS3.8 D.1).
-        self._fragment = min(max_pdu or _LARGEST_PDU, _LARGEST_PDU) - 6
-        self._receiver = Receiver(
-            wire, memory_limit=1 << 20, max_bytes=1 << 20, folder=None, within=timeout, idle=timeout
-        )
-        self._message_id = 0
-        if self._fragment < 1:
-            raise ProtocolError("the peer takes no data")
-
-    def store(self, path: Path, meta: FileMeta) -> SendResult:
-        """Send one file and wait for the answer."""
-        context = self._contexts.get((meta.sop_class_uid, meta.transfer_syntax_uid))
-        if context is None:
-            return SendResult(path, meta.sop_instance_uid, None, "not sent: the peer did not accept its syntax")
-        self._message_id = self._message_id % 0xFFFF + 1
-        request = dimse.encode_store_request(self._message_id, meta.sop_class_uid, meta.sop_instance_uid)
-        with opened(path) as content:
-            data = content[meta.data_set_offset :]
-            self._wire.write_parts([pdu.encode_message(context, request), *self._fragments(context, data)])
-            data.release()
-        answer = self._response(dimse.C_STORE_RSP)
-        return SendResult(path, meta.sop_instance_uid, answer.status, answer.comment)
-
-    def echo(self) -> None:
-        """C-ECHO; raises ProtocolError unless it succeeds."""
-        context = next(iter(self._contexts.values()), None)
+    with associate(remote, [(VERIFICATION, (IMPLICIT_LITTLE, EXPLICIT_LITTLE))]) as peer:
+        context = peer.context_for(VERIFICATION)
         if context is None:
             raise ProtocolError("the peer does not accept Verification")
-        self._message_id = self._message_id % 0xFFFF + 1
-        self._wire.write(pdu.encode_message(context, dimse.encode_echo_request(self._message_id)))
-        answer = self._response(dimse.C_ECHO_RSP)
+        message_id = peer.next_message_id()
+        peer.send(context, dimse.encode_echo_request(message_id))
+        answer = peer.response(dimse.C_ECHO_RSP, message_id)
         if answer.status != dimse.SUCCESS:
-            raise ProtocolError(f"the peer answered status {answer.status:04X}")
+            raise Failed(answer.status, answer.comment)
+        return time.monotonic() - started
 
-    def release(self) -> None:
-        """End the association in order; a peer that is gone already is no matter."""
-        with contextlib.suppress(AssociationError, Released):
-            self._wire.set_timeout(5.0)
-            self._wire.write(pdu.RELEASE_REQUEST)
-            self._wire.read(10)
 
-    def _response(self, field: int) -> dimse.Command:
-        try:
-            self._receiver.receive()
-        except Released:
-            raise PeerGone("the peer wants to release the association") from None
-        answer = self._receiver.command
-        if answer.field != field or answer.responded_to != self._message_id:
-            raise ProtocolError("the peer answered another message")
-        return answer
-
-    def _fragments(self, context: int, data: memoryview) -> Iterator[bytes | memoryview]:
-        for at in range(0, len(data), self._fragment):
-            piece = data[at : at + self._fragment]
-            last = 0x02 if at + self._fragment >= len(data) else 0x00
-            yield struct.pack(">BxIIBB", pdu.P_DATA, len(piece) + 6, len(piece) + 2, context, last)
-            yield piece
+def _knows(peer: Peer, item: ToSend) -> bool:
+    return peer.context_for(item.sop_class_uid) is not None
 
 
 def _meta(path: Path) -> FileMeta:
@@ -224,16 +247,26 @@ def _meta(path: Path) -> FileMeta:
     return meta
 
 
-def _batches(files: list[tuple[Path, FileMeta]]) -> Iterator[list[tuple[Path, FileMeta]]]:
-    """Consecutive files that together need at most 128 presentation contexts."""
-    rest = iter(files)
+def _pairs(item: ToSend, may_convert: bool) -> tuple[tuple[str, str], ...]:
+    syntaxes = (item.transfer_syntax_uid, *UNCOMPRESSED) if may_convert else (item.transfer_syntax_uid,)
+    return tuple((item.sop_class_uid, syntax) for syntax in dict.fromkeys(syntaxes))
+
+
+def _batches(objects: Sequence[ToSend], may_convert: bool) -> Iterator[tuple[list[ToSend], list[tuple[str, str]]]]:
+    """Consecutive objects that together need at most 128 presentation contexts, and those."""
+    rest = iter(objects)
     while batch := list(islice(rest, 1)):
-        pairs = {(m.sop_class_uid, m.transfer_syntax_uid) for _, m in batch}
+        pairs = dict.fromkeys(_pairs(batch[0], may_convert))
         for item in rest:
-            pair = (item[1].sop_class_uid, item[1].transfer_syntax_uid)
-            if pair not in pairs and len(pairs) == _MAX_CONTEXTS:
-                rest = iter([item, *rest])
+            more = dict.fromkeys((*pairs, *_pairs(item, may_convert)))
+            if len(more) > MAX_CONTEXTS:
+                rest = _again(item, rest)
                 break
-            pairs.add(pair)
+            pairs = more
             batch.append(item)
-        yield batch
+        yield batch, list(pairs)
+
+
+def _again(item: ToSend, rest: Iterator[ToSend]) -> Iterator[ToSend]:
+    yield item
+    yield from rest
