@@ -35,7 +35,7 @@ def page() -> str:
             default = (
                 ""
                 if field.default is None
-                else f"`{str(field.default).lower() if field.default is False else field.default}`"
+                else f"`{str(field.default).lower() if isinstance(field.default, bool) else field.default}`"
             )
         if not field.description:
             raise ValueError(f"{name} has no description")

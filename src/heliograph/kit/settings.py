@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, SecretStr
 from pydantic.fields import FieldInfo
@@ -77,6 +77,48 @@ class Settings(BaseSettings):
         "HELIOGRAPH",
         max_length=16,
         description="Our application entity title, where a caller names no other.",
+    )
+    dimse_plain: bool = Field(True, description="Listen for DICOM without TLS; false: with TLS only.")
+    dimse_tls_port: int = Field(
+        2762, ge=0, le=65535, description="Port of the DICOM listener with TLS; it listens when a certificate is named."
+    )
+    dimse_tls_certificate_file: Path | None = Field(
+        None,
+        description="PEM file of our certificate for DICOM with its chain; a renewed one is taken up without a restart.",
+    )
+    dimse_tls_key_file: Path | None = Field(
+        None, description="PEM file of its private key; empty: it is in the certificate's file."
+    )
+    dimse_tls_key_password: SecretStr | None = Field(None, description="Of the private key, where it is encrypted.")
+    dimse_tls_ca_file: Path | None = Field(
+        None,
+        description="PEM file of the authorities that sign certificates of DICOM peers, or of the peers' own certificates.",
+    )
+    dimse_tls_clients: Literal["none", "optional", "required"] = Field(
+        "optional",
+        description="Whether DICOM callers show a certificate: none, optional or required. A caller may need its own in any case.",
+    )
+    dimse_associations: int = Field(64, ge=1, description="Most DICOM associations at once.")
+    dimse_associations_per_address: int = Field(32, ge=1, description="Most DICOM associations from one address.")
+    dimse_associations_per_caller: int = Field(
+        16, ge=1, description="Most DICOM associations of one caller: called and calling AE title, and address."
+    )
+    dimse_pending: int = Field(
+        128, ge=1, description="Most DICOM connections that have not asked for anything yet; the oldest gives way."
+    )
+    dimse_pending_per_address: int = Field(32, ge=1, description="The same, from one address.")
+    dimse_refused_per_minute: int = Field(
+        60,
+        ge=1,
+        description="After so many rejections, an address is heard only as callers that were accepted from it.",
+    )
+    dimse_request_seconds: float = Field(
+        10.0, gt=0, description="A DICOM connection has so long to ask for an association, TLS included (ARTIM)."
+    )
+    dimse_network_seconds: float = Field(60.0, gt=0, description="One DICOM PDU must be whole within so long.")
+    dimse_idle_seconds: float = Field(600.0, gt=0, description="A DICOM association may be without a message so long.")
+    dimse_window: int = Field(
+        16, ge=1, le=1024, description="Most operations that a DICOM caller may have under way on an association."
     )
     hl7_host: str = Field("127.0.0.1", description="Address the HL7 listener binds.")
     hl7_port: int = Field(2575, ge=0, le=65535, description="Port of the HL7 (MLLP) listener.")

@@ -6,7 +6,7 @@ import shutil
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from rich.console import Console
@@ -17,10 +17,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from heliograph.app import migrate
 from heliograph.app.context import open_database
 from heliograph.app.web.static import STATIC
+from heliograph.exchange.dimse.doors import tls_files
 from heliograph.kit.errors import HeliographError
+from heliograph.kit.net.dicom.tls import TlsNotReady, read_certificate, server_context
 from heliograph.kit.objects import Objects
 from heliograph.kit.settings import Settings
 
+_RENEW_DAYS = 30
 Level = Literal["fine", "care", "wrong"]
 _ROLE = text(
     "select current_setting('server_version'), clock_timestamp(), rolsuper or rolbypassrls "
@@ -45,6 +48,7 @@ def examine(settings: Settings) -> list[Finding]:
         ("database", _database),
         ("objects", _objects),
         ("ports", _ports),
+        ("DICOM TLS", _dicom_tls),
         ("disk", _disk),
         ("web app", _pages),
     ]
@@ -145,25 +149,66 @@ def _objects(settings: Settings) -> Iterator[Finding]:
 
 
 def _ports(settings: Settings) -> Iterator[Finding]:
-    for what, host, port in (
-        ("web port", settings.http_host, settings.http_port),
-        ("DICOM port", settings.dimse_host, settings.dimse_port),
-        ("HL7 port", settings.hl7_host, settings.hl7_port),
-    ):
+    ports = [
+        ("web port", settings.http_host, settings.http_port, "HTTP"),
+        ("HL7 port", settings.hl7_host, settings.hl7_port, "HL7"),
+    ]
+    if settings.dimse_plain:
+        ports.append(("DICOM port", settings.dimse_host, settings.dimse_port, "DIMSE"))
+    if settings.dimse_tls_certificate_file is not None:
+        ports.append(("DICOM TLS port", settings.dimse_host, settings.dimse_tls_port, "DIMSE_TLS"))
+    for what, host, port, name in ports:
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind((host, port))
             except OSError as error:
-                name = f"HELIOGRAPH_{'HTTP' if what == 'web port' else what.split()[0].replace('DICOM', 'DIMSE')}_PORT"
                 yield Finding(
                     what,
                     "care",
                     f"{host}:{port} is taken ({error.strerror})",
-                    f"Fine if Heliograph is running; else set {name}.",
+                    f"Fine if Heliograph is running; else set HELIOGRAPH_{name}_PORT.",
                 )
             else:
                 yield Finding(what, "fine", f"{host}:{port} is free")
+
+
+def _dicom_tls(settings: Settings) -> Iterator[Finding]:
+    """The DICOM listener's certificate: there, readable, with its key, in time."""
+    what, file, key = "DICOM TLS", settings.dimse_tls_certificate_file, settings.dimse_tls_key_file
+    if file is None:
+        if settings.dimse_plain:
+            yield Finding(what, "fine", "off: no certificate is named")
+        else:
+            mend = "Set HELIOGRAPH_DIMSE_PLAIN=true, or name a certificate in HELIOGRAPH_DIMSE_TLS_CERTIFICATE_FILE."
+            yield Finding(what, "wrong", "off, and DICOM without TLS, too: nobody can send images", mend)
+        return
+    try:
+        facts = read_certificate(file)
+        server_context(tls_files(settings), settings.dimse_tls_clients)
+    except TlsNotReady as error:
+        mend = "Check HELIOGRAPH_DIMSE_TLS_CERTIFICATE_FILE, _KEY_FILE, _KEY_PASSWORD, _CA_FILE and _CLIENTS."
+        yield Finding(what, "wrong", error.detail, mend)
+        return
+    now = datetime.now(UTC)
+    days = (facts.not_after - now) / timedelta(days=1)
+    when = f"{facts.not_after:%Y-%m-%d %H:%M} UTC"
+    renew = f"Renew {file}: it is taken up without a restart."
+    if now < facts.not_before:
+        begins = f"the certificate is not valid before {facts.not_before:%Y-%m-%d %H:%M} UTC"
+        yield Finding(what, "wrong", begins, "Check the clock, or wait.")
+    elif days <= 0:
+        yield Finding(what, "wrong", f"the certificate expired on {when}", renew)
+    elif days <= _RENEW_DAYS:
+        yield Finding(what, "care", f"the certificate expires in {int(days)} days, on {when}", renew)
+    else:
+        yield Finding(what, "fine", f"port {settings.dimse_tls_port}, valid until {when}, SHA-256 {facts.sha256}")
+    private = key or file
+    if private.stat().st_mode & 0o007:
+        mend = f"chmod o-rwx {private}"
+        yield Finding(
+            what, "care", f"{private} holds a private key and can be read by every user of this machine", mend
+        )
 
 
 def _disk(settings: Settings) -> Iterator[Finding]:

@@ -11,6 +11,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from heliograph.kit.actor import machine, system
 from heliograph.kit.log import log
 from heliograph.kit.net.dicom import Acceptance, Caller, Refusal
+from heliograph.kit.net.dicom.tls import fingerprint
 from heliograph.kit.work import WorkFactory
 from heliograph.records.sites.queries import KnownCaller, caller_for
 
@@ -43,7 +44,7 @@ class Callers:
         with self._lock:
             believed = self._known.get(key)
         if believed is not None and believed[0] > now:
-            return Acceptance(caller, believed[1])
+            return _if_it_is_itself(caller, believed[1])
         try:
             with self._works.read(system("dimse")) as work:
                 known = caller_for(work.session, *key)
@@ -51,22 +52,27 @@ class Callers:
             if believed is None:
                 raise
             _log.warning("the database does not answer; a caller is believed as it was last known")
-            return Acceptance(caller, believed[1])
+            return _if_it_is_itself(caller, believed[1])
         with self._lock:
             if known is None:
                 self._known.pop(key, None)
             else:
                 self._known[key] = (now + BELIEVED_SECONDS, known)
-        return Acceptance(caller, known) if known is not None else Refusal.CALLING_NOT_RECOGNISED
+        return _if_it_is_itself(caller, known) if known is not None else Refusal.CALLING_NOT_RECOGNISED
 
     def record_refusal(self, caller: Caller, refusal: Refusal) -> None:
-        """Puts a rejected call on record, at most once a minute for the same caller: it may try for ever."""
-        key = (caller.called_ae_title, caller.calling_ae_title, caller.address)
+        """Puts a rejected call on record, at most once a minute for the same caller: it may try for ever.
+
+        An address that has too many is one entry, whatever titles it tries.
+        """
+        key = caller.key if refusal is not Refusal.TOO_OFTEN else ("", "", caller.address)
         _log.warning(
             "a DICOM caller was rejected",
-            called=key[0],
-            calling=key[1],
-            address=key[2],
+            called=_escaped(caller.called_raw or caller.called_ae_title.encode()),
+            calling=_escaped(caller.calling_raw or caller.calling_ae_title.encode()),
+            address=caller.address,
+            tls=caller.tls,
+            certificate=fingerprint(caller.certificate) if caller.certificate else None,
             refusal=refusal.name,
         )
         now = time.monotonic()
@@ -82,7 +88,28 @@ class Callers:
                     "caller.refused",
                     outcome="refused",
                     reason=refusal.name.lower(),
-                    detail={"called_ae": key[0], "calling_ae": key[1], "address": key[2]},
+                    detail={"called_ae": key[0], "calling_ae": key[1], "address": key[2], **_shown(caller)},
                 )
         except _AWAY:
             _log.warning("a rejected caller could not be recorded: the database does not answer")
+
+
+def _if_it_is_itself(caller: Caller, known: KnownCaller) -> Acceptance | Refusal:
+    """A title is easily claimed: what its facility asks for besides, TLS or one certificate, is asked for each time."""
+    if not caller.tls and (known.tls_required or known.certificate_sha256):
+        return Refusal.TLS_REQUIRED
+    if known.certificate_sha256 is None:
+        return Acceptance(caller, known)
+    if caller.certificate is None or fingerprint(caller.certificate) != known.certificate_sha256:
+        return Refusal.CERTIFICATE
+    return Acceptance(caller, known)
+
+
+def _shown(caller: Caller) -> dict[str, str]:
+    """The certificate that it showed: who keeps the callers compares it with the one that is registered."""
+    return {"certificate_sha256": fingerprint(caller.certificate)} if caller.certificate else {}
+
+
+def _escaped(raw: bytes) -> str:
+    """Bytes as they came, padding and all, in printable ASCII: `CT1\\x00\\x00`."""
+    return repr(raw)[2:-1]

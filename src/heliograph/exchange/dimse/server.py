@@ -5,13 +5,16 @@ from __future__ import annotations
 import errno
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final, Protocol, cast
 
 from heliograph.exchange.dimse.callers import Callers
+from heliograph.exchange.dimse.doors import figures_file, limits_of, plain_port, tls_of
+from heliograph.exchange.dimse.figures import written
 from heliograph.kit.codecs.dicom import DicomError, part10_header
 from heliograph.kit.log import log
 from heliograph.kit.net.dicom import Acceptance, Answer, Closed, StorageListener, StoreRequest
+from heliograph.kit.net.dicom.tls import TlsNotReady
 from heliograph.kit.settings import Settings
 from heliograph.kit.work import WorkFactory
 from heliograph.records.archive import spool
@@ -77,22 +80,34 @@ def storing(settings: Settings) -> Callable[[Acceptance, StoreRequest], Answer]:
 
 @contextmanager
 def listening(part: Part) -> Iterator[StorageListener]:
-    """The listener on the configured address; port 0 takes a free one (`listener.port`)."""
+    """The listener on the configured address; port 0 takes a free one (`listener.port`, `listener.tls_port`).
+
+    Raises:
+        NoDoor: both ports are off.
+    """
     settings = part.settings
     overflow = settings.spool_dir / "overflow"
     overflow.mkdir(parents=True, exist_ok=True, mode=0o700)
     callers = Callers(part.works)
+    tls_port, tls = tls_of(settings)
     listener = StorageListener(
         settings.dimse_host,
-        settings.dimse_port,
+        plain_port(settings),
         accept=callers.accept,
         store=storing(settings),
         on_refused=callers.record_refusal,
         on_closed=_closed,
         overflow_folder=overflow,
+        limits=limits_of(settings),
+        tls_port=tls_port,
+        tls=tls.context if tls else None,
     )
-    with listener:
-        _log.info("the DICOM listener is ready", port=listener.port)
+    if tls is not None:
+        with suppress(TlsNotReady):  # it is logged, and may be mended while we run
+            tls.context()
+    certificate = settings.dimse_tls_certificate_file
+    with written(listener.gate, figures_file(settings), certificate), listener:
+        _log.info("the DICOM listener is ready", port=listener.port, tls_port=listener.tls_port)
         yield listener
 
 

@@ -147,6 +147,7 @@ def _check_caller(row: Caller) -> None:
     if not (_TITLE.match(row.called_ae) and _TITLE.match(row.calling_ae)):
         raise BadSite("An AE title has 1 to 16 characters, no backslash and no control characters.")
     row.address = _address(row.address)
+    row.certificate_sha256 = _fingerprint(row.certificate_sha256)
 
 
 def _check_endpoint(work: Work, row: Endpoint) -> None:
@@ -172,6 +173,16 @@ def _check_endpoint(work: Work, row: Endpoint) -> None:
         same = same.where(Endpoint.id != row.id)
     if work.session.scalar(same.limit(1)) is not None:
         raise SenderTaken
+
+
+def _fingerprint(text: str | None) -> str | None:
+    """As tools print it (AB:CD:..., with spaces, either case), in the one spelling that is compared."""
+    if not text:
+        return None
+    digits = re.sub(r"[\s:]", "", text).lower()
+    if not re.fullmatch(r"[0-9a-f]{64}", digits):
+        raise BadSite("A certificate's fingerprint is its SHA-256: 64 hexadecimal digits.")
+    return digits
 
 
 def _address(text: str | None) -> str | None:

@@ -25,6 +25,9 @@ Administrator = Depends(require_roles("administrator"))
 LogReader = Depends(require_roles("coordinator", "site_staff"))
 Text = Annotated[str, Field(min_length=1, max_length=200)]
 Title = Annotated[str, Field(min_length=1, max_length=16)]
+Fingerprint = Annotated[
+    str, Field(max_length=200, description="SHA-256 of the certificate's DER, in hex; colons may be.")
+]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
@@ -77,6 +80,8 @@ class NewCaller(BaseModel):
     address: Text | None = None
     description: Text | None = None
     sends_priors: bool = False
+    tls_required: bool = False
+    certificate_sha256: Fingerprint | None = None
 
 
 class CallerChange(BaseModel):
@@ -88,6 +93,8 @@ class CallerChange(BaseModel):
     address: Text | None = None
     description: Text | None = None
     sends_priors: bool | None = None
+    tls_required: bool | None = None
+    certificate_sha256: Fingerprint | None = None
     is_active: bool | None = None
 
 
@@ -140,7 +147,7 @@ class MessageText(MessageLine):
     answer: str | None
 
 
-_NULLABLE = frozenset({"phone", "quiet_seconds", "address", "description", "host", "port"})
+_NULLABLE = frozenset({"phone", "quiet_seconds", "address", "description", "host", "port", "certificate_sha256"})
 
 
 def _changes(change: BaseModel) -> dict[str, Any]:
