@@ -6,7 +6,7 @@ Keys are made by us from ids and hashes; nothing from outside ever becomes a par
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
@@ -60,6 +60,13 @@ class Objects:
     def path_of(self, key: str) -> Path | None:
         """The file that holds `key` where objects live in a folder, else None."""
         return self.folder / _checked(key) if self.folder else None
+
+    def below(self, prefix: str) -> Iterator[tuple[str, int]]:
+        """(key, length in bytes) of each object below `prefix`, in no order. Unfinished writes are left out."""
+        for page in obstore.list(self._store, prefix=_checked(prefix), chunk_size=1000):
+            for entry in page:
+                if _KEY.match(entry["path"]) and not entry["path"].rsplit("/", 1)[-1].startswith("."):
+                    yield entry["path"], entry["size"]
 
     def delete(self, key: str) -> None:
         obstore.delete(self._store, _checked(key))

@@ -10,8 +10,9 @@ import click
 
 import heliograph
 from heliograph.app import PARTS
+from heliograph.app.cli.archive import archive
+from heliograph.app.cli.common import settings_or_exit
 from heliograph.kit.errors import HeliographError
-from heliograph.kit.settings import Settings
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -43,6 +44,9 @@ def cli() -> None:
     """
 
 
+cli.add_command(archive)
+
+
 @cli.command()
 @click.option("--only", "parts", multiple=True, type=click.Choice(PARTS), help="Run only this part; may be repeated.")
 @click.option("--reload", is_flag=True, help="Start all parts anew when a source file changes (for development).")
@@ -50,7 +54,7 @@ def serve(parts: tuple[str, ...], reload: bool) -> None:
     """Run the web server, the DICOM and HL7 listeners and a worker, each as a supervised process."""
     from heliograph.app import serve as serving
 
-    settings = _settings()
+    settings = settings_or_exit()
     if len(parts) == 1 and not reload:
         from heliograph.app.parts import run_part
 
@@ -64,7 +68,7 @@ def migrate() -> None:
     from heliograph.app import migrate as migration
     from heliograph.app.context import open_database
 
-    with open_database(_settings()) as database:
+    with open_database(settings_or_exit()) as database:
         if database.owner_url is None:
             raise click.ClickException(
                 "Set HELIOGRAPH_DATABASE_OWNER_URL: migrations run as the role that owns the tables."
@@ -101,7 +105,7 @@ def user_add(
         if password_stdin
         else click.prompt("Password", hide_input=True, confirmation_prompt=True)
     )
-    with open_context(_settings(), part="cli") as context, context.works.begin(system("command line")) as work:
+    with open_context(settings_or_exit(), part="cli") as context, context.works.begin(system("command line")) as work:
         user_id = add_user(
             work, username=username, display_name=name, password=password, time_zone=time_zone, is_operator=operator
         )
@@ -128,7 +132,7 @@ def audit_verify() -> None:
     from heliograph.governance.audit.keys import audit_key
     from heliograph.governance.audit.verify import verify
 
-    settings = _settings()
+    settings = settings_or_exit()
     with open_context(settings, part="cli") as context:
         verdict = verify(context.works, audit_key(settings.keys_dir), settings.witness_file, context.objects)
     for problem in verdict.problems:
@@ -159,7 +163,7 @@ def demo(once: bool, studies: Path | None, fresh: bool) -> None:
 
     if studies and not once:
         raise click.UsageError("--studies goes with --once.")
-    settings = _settings()
+    settings = settings_or_exit()
     sys.exit(demonstrate_once(settings, studies) if once else demonstrate(settings, fresh=fresh))
 
 
@@ -168,19 +172,9 @@ def doctor() -> None:
     """Check database, objects, ports, disk and clock, and say how to mend what is wrong (exit 1)."""
     from heliograph.app.cli.doctor import examine, show
 
-    findings = examine(_settings())
+    findings = examine(settings_or_exit())
     show(findings)
     sys.exit(1 if any(f.level == "wrong" for f in findings) else 0)
-
-
-def _settings() -> Settings:
-    from pydantic import ValidationError
-
-    try:
-        return Settings()
-    except ValidationError as error:
-        lines = [f"HELIOGRAPH_{'_'.join(str(p) for p in e['loc']).upper()}: {e['msg']}" for e in error.errors()]
-        raise click.ClickException("\n".join(["Settings can't be used:", *lines])) from error
 
 
 def main() -> None:
