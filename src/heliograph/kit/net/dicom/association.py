@@ -222,7 +222,7 @@ class Peer:
 
     def send(self, context: int, command: bytes, data: Iterable[bytes | memoryview] = ()) -> None:
         """Writes one message: its command set, and its data set as it comes, in fragments that the peer takes."""
-        parts: list[bytes | memoryview] = [pdu.encode_message(context, command)]
+        parts: list[bytes | memoryview] = [pdu.encode_message(context, command, self._fragment + 6)]
         size = 0
         for part in self._fragments(context, data):
             parts.append(part)

@@ -218,7 +218,7 @@ def encode_message(context_id: int, command: bytes, max_pdu: int = 0) -> bytes:
     """
     if not max_pdu or len(command) + 6 <= max_pdu:
         return struct.pack(">BxIIBB", P_DATA, len(command) + 6, len(command) + 2, context_id, 0x03) + command
-    size = max(1, max_pdu - 6)
+    size = max(2, (max_pdu - 6) & ~1)  # fragments have even lengths (PS3.8 E.1)
     pieces = [command[at : at + size] for at in range(0, len(command), size)]
     return b"".join(
         struct.pack(">BxIIBB", P_DATA, len(p) + 6, len(p) + 2, context_id, 1 | (n == len(pieces)) << 1) + p
