@@ -189,7 +189,7 @@ def _load(context: ssl.SSLContext, files: TlsFiles, *, needs_certificate: bool) 
         elif needs_certificate:
             raise TlsNotReady("no certificate is set")
     except ssl.SSLError as error:
-        why = _REASONS.get(error.reason or "", f"they can't be used ({error.reason})")
+        why = _REASONS.get(error.reason or "") or _unnamed(files, error)
         raise TlsNotReady(f"{files.certificate} and {files.key or 'the key in it'}: {why}") from error
     except OSError as error:
         names = " or ".join(str(p) for p in (files.certificate, files.key) if p is not None)
@@ -203,11 +203,18 @@ def _load(context: ssl.SSLContext, files: TlsFiles, *, needs_certificate: bool) 
         raise TlsNotReady(f"{files.authorities} can't be read: {error.strerror}") from error
 
 
+def _unnamed(files: TlsFiles, error: ssl.SSLError) -> str:
+    """OpenSSL has no name for a wrong password, nor for text that is no PEM."""
+    private = files.key or files.certificate
+    if private is not None and b"ENCRYPTED" in private.read_bytes():
+        return "the key's password is wrong or missing"
+    return f"they can't be used ({error.reason or 'is it PEM?'})"
+
+
 _REASONS = {
     "KEY_VALUES_MISMATCH": "the key is another certificate's",
     "EE_KEY_TOO_SMALL": "the key is too short (RSA needs 2048 bits)",
     "CA_MD_TOO_WEAK": "the signature's hash is too weak",
-    "BAD_DECRYPT": "the key's password is wrong or missing",
 }
 
 
