@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from heliograph.app.context import Context
+from heliograph.kit.codecs.dicom import read_header
 from heliograph.records.archive import spool
 from heliograph.records.archive.bring_in import BroughtIn, bring_in, sources
 from tests.cast import Cast
@@ -55,6 +56,14 @@ def test_what_is_there_is_brought_in(context: Context, cast: Cast, medium: Path,
 
 def test_one_file(context: Context, cast: Cast, medium: Path) -> None:
     assert brought(context, cast, medium / "IMAGES" / "A" / "I1").stored == 1
+
+
+def test_a_bare_data_set_gets_its_header(context: Context, cast: Cast, tmp_path: Path) -> None:
+    (tmp_path / "old").write_bytes(files.body(files.ct("2.999.1", "2.999.1.1", sop="2.999.1.1.7")))
+    assert brought(context, cast, tmp_path / "old").stored == 1
+    (kept,) = spool.waiting(context.settings.spool_dir)
+    assert read_header(kept.path).sop_instance_uid == "2.999.1.1.7"
+    assert kept.path.read_bytes().endswith((tmp_path / "old").read_bytes())
 
 
 def test_a_zip_that_is_cut_off_is_told(context: Context, cast: Cast, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from typing import IO
 from uuid import UUID
 
 from heliograph.kit.codecs.dicom import DicomError, NotDicom, read_header
+from heliograph.kit.codecs.dicom.bare import BEGINNING, missing_header
 from heliograph.records.archive import spool
 
 MOST_BYTES = 16 << 30
@@ -67,6 +68,8 @@ def bring_in(
 ) -> BroughtIn:
     """Spools each DICOM object of `files`; each is durable when its `on_each` is called.
 
+    A bare data set gets the file meta information that it lacks; its own bytes stay as they are.
+
     Raises:
         OutOfSpace: the disk is full; what was brought in before stays.
     """
@@ -95,11 +98,14 @@ def bring_in(
 def _copy(source: Source, entry: spool.Incoming) -> None:
     size = 0
     with source.open() as read:
-        while piece := read.read(_PIECE):
+        piece = read.read(_PIECE)
+        entry.write(missing_header(piece[:BEGINNING]) or b"")
+        while piece:
             size += len(piece)
             if size > MOST_BYTES:
                 raise OSError("the file is too large")
             entry.write(piece)
+            piece = read.read(_PIECE)
 
 
 def _is_directory(source: Source) -> bool:
