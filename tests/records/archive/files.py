@@ -31,6 +31,7 @@ def ct(
     fill: int = 0,
     size: int = 16,
     name: str = "LARSEN^Kari",
+    birth_date: str = "19480312",
 ) -> bytes:
     """A CT slice as a Part 10 file, Explicit VR Little Endian."""
     ds = Dataset()
@@ -38,7 +39,7 @@ def ct(
     ds.SOPInstanceUID = sop or generate_uid()
     ds.StudyInstanceUID, ds.SeriesInstanceUID = study, series
     ds.SpecificCharacterSet = "ISO_IR 192"
-    ds.PatientName, ds.PatientID, ds.PatientBirthDate, ds.PatientSex = name, patient, "19480312", "F"
+    ds.PatientName, ds.PatientID, ds.PatientBirthDate, ds.PatientSex = name, patient, birth_date, "F"
     ds.AccessionNumber, ds.StudyDate, ds.StudyTime = accession, "20261125", "013000"
     ds.StudyDescription, ds.SeriesDescription, ds.StudyID = "CT head", "Axial", "1"
     ds.Modality, ds.SeriesNumber, ds.InstanceNumber = "CT", 2, number

@@ -187,6 +187,31 @@ def test_a_second_patient_in_a_study_is_kept_and_the_study_held(context: Context
     assert (found.match_state, found.match_reason) == ("held", rows.OTHER_PATIENT)
 
 
+@pytest.mark.parametrize(
+    ("name", "born", "state"),
+    [
+        ("STRAND^Berit", "19700101", "held"),
+        ("STRAND^Kari", "19480312", "unmatched"),  # married
+        ("Larsen^Berit", "19700101", "unmatched"),  # a birth date mistyped
+        ("LARSEN^KARI", "19480312", "unmatched"),
+        ("STRAND^Berit", "", "unmatched"),
+    ],
+)
+def test_a_known_identifier_under_another_name_and_birth_date_is_held(
+    context: Context, cast: Cast, name: str, born: str, state: str
+) -> None:
+    files.drop(context.settings.spool_dir, cast, files.ct("1.2.3", "1.2.3.4", patient="NF-1"))
+    files.drop(
+        context.settings.spool_dir, cast, files.ct("1.2.5", "1.2.5.6", patient="NF-1", name=name, birth_date=born)
+    )
+    run(context)
+    found = facts(context, cast, "1.2.5")
+    assert found.match_state == state
+    assert (found.match_reason == rows.OTHER_PERSON) == (state == "held")
+    assert found.number_of_instances == 1
+    assert facts(context, cast, "1.2.3").match_state == "unmatched"
+
+
 def test_images_without_a_patient_id_have_no_patient_until_one_names_it(context: Context, cast: Cast) -> None:
     files.drop(context.settings.spool_dir, cast, files.ct("1.2.3", "1.2.3.4", patient=""))
     run(context)

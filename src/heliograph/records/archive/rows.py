@@ -17,9 +17,12 @@ from heliograph.records.archive.match_state import lock_accessions
 from heliograph.records.archive.model import Series, Study
 from heliograph.records.archive.spool import SpooledObject
 from heliograph.records.patients.identify import NoIdentifier, identify
+from heliograph.records.patients.names import is_another
+from heliograph.records.patients.queries import PatientFacts
 from heliograph.records.sites.queries import FacilityFacts, facilities, sends_priors
 
 OTHER_PATIENT = "Images of this study name different patients."
+OTHER_PERSON = "The patient known under this identifier has another name and another birth date than the images say."
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +86,14 @@ def _locked(session: ActorSession, organization_id: UUID, uids: list[str]) -> di
 def _make_study(work: Work, site: FacilityFacts, file: SpooledObject, header: Header) -> bool:
     """Makes the row of a study; False if another transaction did so meanwhile."""
     names = header.patient_name
+    patient = _patient(work, site, header)
+    is_another = patient is not None and _is_another(patient, header)
     made = work.session.scalar(
         insert(Study)
         .values(
             organization_id=file.organization_id,
             facility_id=file.facility_id,
-            patient_id=_patient(work, site, header),
+            patient_id=patient.id if patient else None,
             study_instance_uid=header.study_instance_uid,
             accession_number=clean(header.accession_number),
             accession_issuer=clean(header.issuer_of_accession_number) or site.accession_issuer,
@@ -106,7 +111,8 @@ def _make_study(work: Work, site: FacilityFacts, file: SpooledObject, header: He
             body_part=clean(header.body_part_examined),
             first_received_at=file.received_at,
             last_received_at=file.received_at,
-            match_state=_first_state(work, site, file),
+            match_state="held" if is_another else _first_state(work, site, file),
+            match_reason=OTHER_PERSON if is_another else None,
         )
         .on_conflict_do_nothing(index_elements=["organization_id", "study_instance_uid"])
         .returning(Study.id)
@@ -120,23 +126,34 @@ def _first_state(work: Work, site: FacilityFacts, file: SpooledObject) -> str:
     return "not_needed" if site.is_images_only else "unmatched"
 
 
-def _patient(work: Work, site: FacilityFacts, header: Header) -> UUID | None:
+def _patient(work: Work, site: FacilityFacts, header: Header) -> PatientFacts | None:
     value = clean(header.patient_id)
     if value is None:
         return None
-    family, given = [*header.patient_name.alphabetic.split("^"), ""][:2]
+    family, given = _names(header)
     try:
         return identify(
             work,
             site.organization_id,
             clean(header.issuer_of_patient_id) or site.patient_id_authority,
             value,
-            names=(clean(family) or "", clean(given) or ""),
+            names=(family, given),
             birth_date=date_of(header.patient_birth_date),
             sex=clean(header.patient_sex),
-        ).id
+        )
     except NoIdentifier:
         return None
+
+
+def _names(header: Header) -> tuple[str, str]:
+    family, given = [*header.patient_name.alphabetic.split("^"), ""][:2]
+    return clean(family) or "", clean(given) or ""
+
+
+def _is_another(known: PatientFacts, header: Header) -> bool:
+    if known.is_new or header.charset_suspect:  # a garbled name proves nothing
+        return False
+    return is_another(known, _names(header)[0], date_of(header.patient_birth_date))
 
 
 def _check_patient(work: Work, study: Study, site: FacilityFacts, header: Header) -> None:
@@ -145,7 +162,11 @@ def _check_patient(work: Work, study: Study, site: FacilityFacts, header: Header
         return
     if study.dicom_patient_id is None:
         study.dicom_patient_id, study.dicom_patient_issuer = value, issuer
-        study.patient_id = study.patient_id or _patient(work, site, header)
+        patient = _patient(work, site, header)
+        if patient is not None and study.patient_id is None:
+            study.patient_id = patient.id
+            if _is_another(patient, header):
+                study.match_state, study.match_reason = "held", OTHER_PERSON
         return
     same_issuer = issuer is None or study.dicom_patient_issuer in (None, issuer)
     if (study.dicom_patient_id == value and same_issuer) or study.match_reason == OTHER_PATIENT:

@@ -30,6 +30,13 @@ class Named(Protocol):
     def given_name(self) -> str: ...
 
 
+class Born(Named, Protocol):
+    """Anything that bears a name and a birth date."""
+
+    @property
+    def birth_date(self) -> date | None: ...
+
+
 def normalised(text: str) -> str:
     """For comparison: case folded, accents stripped, apostrophes dropped, other marks as single spaces."""
     folded = unicodedata.normalize("NFKD", text).casefold().translate(_WITHOUT_ACCENT)
@@ -45,6 +52,13 @@ def normalised(text: str) -> str:
 def name_key(family: str, given: str) -> str:
     """What prefix search compares: `larsen kari`."""
     return normalised(f"{family} {given}")
+
+
+def is_another(known: Born, family_name: str, birth_date: date | None) -> bool:
+    """Whether a person under a known identifier is likely somebody else: family name and birth date are both told and both differ."""
+    stored, told = normalised(known.family_name), normalised(family_name)
+    other_name = bool(stored) and bool(told) and stored != told
+    return other_name and None not in (known.birth_date, birth_date) and known.birth_date != birth_date
 
 
 def display_name(patient: Named) -> str:
