@@ -272,6 +272,17 @@ def test_a_reader_sees_what_is_theirs_to_read_and_its_priors(
     assert anselm.get("/dicomweb/norfjord/studies").json() == []
 
 
+def test_a_held_study_is_no_prior_for_a_reader(context: Context, cast: Cast, served: Served, owner_url: str) -> None:
+    """Under the patient's identifier, and likely somebody else's: those who may mend it see it, a reader does not."""
+    filed(context, cast, [files.ct("1.2.3", "1.2.3.1", patient="NF-1")])
+    filed(context, cast, [files.ct("1.2.4", "1.2.4.1", patient="NF-1", name="Strand^Berit", birth_date="19700101")])
+    grant_to_aurora(owner_url, cast, "1.2.3", read_by=cast.imogen_reader)
+    imogen, eirik = served.client(cast.imogen), served.client(cast.eirik)
+    assert [study["0020000D"]["Value"] for study in imogen.get("/dicomweb/norfjord/studies").json()] == [["1.2.3"]]
+    assert imogen.get("/dicomweb/norfjord/studies/1.2.4/series").status_code == 404
+    assert eirik.get("/dicomweb/norfjord/studies/1.2.4/series").status_code == 200
+
+
 def test_views_and_refusals_are_on_record(context: Context, cast: Cast, served: Served, owner_url: str) -> None:
     filed(context, cast, [files.ct("1.2.3", "1.2.3.1", sop="1.2.3.1.1")])
     eirik = served.client(cast.eirik)

@@ -23,7 +23,8 @@ BELIEVED_SECONDS = 30.0
 _MOST_REMEMBERED = 20_000
 
 # Row-level security shows a reading group every patient that it has a grant for. This door is narrower: the client's own people and
-# its coordinators see its studies; a reader those of patients whose reads are or were theirs (priors included).
+# its coordinators see its studies; a reader those of patients whose reads are or were theirs (priors included). A held study may be
+# somebody else's: a reader sees it only where it is a part of the case itself.
 _OF_ACTOR = """
     (studies.organization_id = any((select tenancy.actor_organizations())::uuid[])
      and (studies.organization_id <> all(cast(:narrowed as uuid[])) or studies.facility_id = any(cast(:facilities as uuid[]))))
@@ -35,7 +36,9 @@ _OF_ACTOR = """
         select 1 from people.readers p
         join worklist.reads r on r.reader_id = p.id
         join worklist.cases c on c.id = r.case_id
-        where p.user_id = :user_id and c.patient_id = studies.patient_id)
+        where p.user_id = :user_id and c.patient_id = studies.patient_id
+          and (studies.match_state <> 'held'
+               or exists (select 1 from worklist.case_studies s where s.case_id = c.id and s.study_id = studies.id)))
 """
 
 
