@@ -125,14 +125,14 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, str]]:
     seen: list[dict[str, str]] = []
     real = tasks._jobs
 
-    def more(context: Context) -> dict[str, Callable[..., object]]:
+    def more(context: Context, stop: threading.Event) -> dict[str, Callable[..., object]]:
         def note(case_id: str) -> None:
             seen.append({"case_id": case_id})
 
         def fail(case_id: str) -> None:
             raise RuntimeError(case_id)
 
-        return {**real(context), "test.note": note, "test.fail": fail}
+        return {**real(context, stop), "test.note": note, "test.fail": fail}
 
     monkeypatch.setattr(tasks, "_jobs", more)
     return seen

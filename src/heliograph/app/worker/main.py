@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 from procrastinate import App
 
 from heliograph.app.context import Context
 from heliograph.app.worker.sweeps import sweeps
-from heliograph.app.worker.tasks import make_tasks
+from heliograph.app.worker.tasks import TRANSFERS_AT_ONCE, make_tasks
 from heliograph.app.worker.ticks import run_ticks
 from heliograph.kit.log import log
 from heliograph.records.archive import indexer
+from heliograph.records.sites.transfers import QUEUE as TRANSFERS
 
 _log = log(__name__)
 RESCUE_AFTER = 30
@@ -39,26 +41,33 @@ def run(context: Context, stop: threading.Event) -> None:
 
 
 async def _run_queue(context: Context, stop: threading.Event) -> None:
-    app = make_tasks(context)
+    app = make_tasks(context, stop)
+    workers = context.settings.workers
+    threads = ThreadPoolExecutor(workers + TRANSFERS_AT_ONCE + 2, thread_name_prefix="job")
+    asyncio.get_running_loop().set_default_executor(threads)
     async with app.open_async():
-        worker = asyncio.create_task(
-            app.run_worker_async(
-                concurrency=context.settings.workers,
-                install_signal_handlers=False,
-                fetch_job_polling_interval=1.0,
-                delete_jobs="successful",
-                shutdown_graceful_timeout=5,
+        running = [
+            asyncio.create_task(
+                app.run_worker_async(
+                    queues=[queue],
+                    concurrency=concurrency,
+                    install_signal_handlers=False,
+                    fetch_job_polling_interval=1.0,
+                    delete_jobs="successful",
+                    shutdown_graceful_timeout=5,
+                )
             )
-        )
+            for queue, concurrency in (("default", workers), (TRANSFERS, TRANSFERS_AT_ONCE))
+        ]
         rescue = asyncio.create_task(_rescue(app))
         stopped = asyncio.create_task(asyncio.to_thread(stop.wait))
-        await asyncio.wait({worker, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        if worker.done() and not stop.is_set():
+        await asyncio.wait({*running, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        if any(worker.done() for worker in running) and not stop.is_set():
             _log.error("the queue's worker ended by itself")
         stop.set()
-        rescue.cancel()
-        worker.cancel()
-        await asyncio.gather(worker, rescue, return_exceptions=True)
+        for task in (rescue, *running):
+            task.cancel()
+        await asyncio.gather(*running, rescue, return_exceptions=True)
 
 
 async def _rescue(app: App) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -10,21 +11,36 @@ from procrastinate import App
 from heliograph.app.context import Context
 from heliograph.care.delivery import jobs as delivery
 from heliograph.care.delivery.queue import TASK as DELIVER
+from heliograph.exchange.dimse.scu_jobs import run_transfer
 from heliograph.kit import jobs
+from heliograph.records.sites.transfers import TASK as TRANSFER
+
+TRANSFERS_AT_ONCE = 2
+"""Of one worker. They take long and have a queue of their own, so that a report never waits for them."""
 
 
-def make_tasks(context: Context) -> App:
-    """The queue's app with every job registered."""
-    app = jobs.make_worker_app(context.database_url, pool=context.settings.workers + 2)
-    for name, job in _jobs(context).items():
+def make_tasks(context: Context, stop: threading.Event | None = None) -> App:
+    """The queue's app with every job registered. `stop`: long jobs end early when it is set."""
+    app = jobs.make_worker_app(context.database_url, pool=context.settings.workers + 2 + TRANSFERS_AT_ONCE)
+    for name, job in _jobs(context, stop or threading.Event()).items():
         app.task(name=name)(job)
     return app
 
 
-def _jobs(context: Context) -> dict[str, Callable[..., Any]]:
+def _jobs(context: Context, stop: threading.Event) -> dict[str, Callable[..., Any]]:
     def deliver(organization_id: str, delivery_id: str) -> None:
         delivery.deliver(
             context.works, context.settings, context.objects, organization_id=organization_id, delivery_id=delivery_id
         )
 
-    return {DELIVER: deliver}
+    def transfer(organization_id: str, transfer_id: str) -> None:
+        run_transfer(
+            context.works,
+            context.settings,
+            context.objects,
+            stop,
+            organization_id=organization_id,
+            transfer_id=transfer_id,
+        )
+
+    return {DELIVER: deliver, TRANSFER: transfer}

@@ -23,3 +23,7 @@ class SenderTaken(Conflict):
 
 class NodeTaken(Conflict):
     """Another DICOM node of the organisation has this name or AE title already."""
+
+
+class IllegalTransferStep(Conflict):
+    """A transfer in this state can't do that."""

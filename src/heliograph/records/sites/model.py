@@ -104,7 +104,7 @@ class Node(Base):
 
 
 class Transfer(Base):
-    """Studies that we fetch from a node, or one that we send to it. Its life cycle is `rules.TRANSFER`.
+    """Studies that we fetch from a node, or one that we send to it. Its life cycle is `transfer_states.TRANSFER`.
 
     Patient data: row-level security applies.
     """

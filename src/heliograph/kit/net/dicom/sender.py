@@ -51,6 +51,8 @@ class SendResult:
     sop_instance_uid: str
     status: int | None
     error: str = ""
+    is_final: bool = False
+    """No further try would do better: the peer takes it in no form that we have."""
 
     @property
     def stored(self) -> bool:
@@ -167,8 +169,8 @@ def send_object(
         AssociationError: the association is at its end.
     """
 
-    def unsent(why: str) -> SendResult:
-        return SendResult(item.path, item.sop_instance_uid, None, f"not sent: {why}")
+    def unsent(why: str, *, is_final: bool = True) -> SendResult:
+        return SendResult(item.path, item.sop_instance_uid, None, f"not sent: {why}", is_final)
 
     context = peer.context_for(item.sop_class_uid, item.transfer_syntax_uid)
     if context is None:
@@ -188,7 +190,7 @@ def send_object(
         try:
             data = stack.enter_context(item.content())
         except (HeliographError, OSError) as error:
-            return unsent(f"it can't be read: {type(error).__name__}")
+            return unsent(f"it can't be read: {type(error).__name__}", is_final=False)
         try:
             peer.send(context, request, data)
         except AssociationError:

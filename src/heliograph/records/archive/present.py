@@ -1,0 +1,80 @@
+"""What is here: of objects that somebody names, and of a study that somebody wants to have."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import select
+
+from heliograph.kit.db.session import ActorSession
+from heliograph.records.archive.model import HeldObject, Instance, Series, Study
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """An object with its identity and place; its data set begins `dataset_offset` bytes behind `object_offset`."""
+
+    sop_class_uid: str
+    sop_instance_uid: str
+    transfer_syntax_uid: str
+    object_key: str
+    object_offset: int
+    object_length: int
+    dataset_offset: int
+
+
+def present(session: ActorSession, organization_id: UUID, sop_instance_uids: Collection[str]) -> set[str]:
+    """Those of these objects that the organisation has: filed, or held for a person to look at."""
+    wanted = list(sop_instance_uids)
+    found: set[str] = set()
+    for at in range(0, len(wanted), 5000):
+        some = wanted[at : at + 5000]
+        for kind in (Instance, HeldObject):
+            uid = kind.sop_instance_uid
+            found.update(
+                u
+                for u in session.scalars(select(uid).where(kind.organization_id == organization_id, uid.in_(some)))
+                if u
+            )
+    return found
+
+
+def held_states(session: ActorSession, organization_id: UUID, study_instance_uids: Collection[str]) -> dict[str, str]:
+    """The match state of those of these studies that are here."""
+    rows = session.execute(
+        select(Study.study_instance_uid, Study.match_state).where(
+            Study.organization_id == organization_id, Study.study_instance_uid.in_(list(study_instance_uids))
+        )
+    )
+    return {row.study_instance_uid: row.match_state for row in rows}
+
+
+def count_of_study(session: ActorSession, organization_id: UUID, study_instance_uid: str) -> int:
+    """How many objects of a study the organisation has."""
+    found = session.scalar(
+        select(Study.number_of_instances).where(
+            Study.organization_id == organization_id, Study.study_instance_uid == study_instance_uid
+        )
+    )
+    return found or 0
+
+
+def objects_of_study(session: ActorSession, study_id: UUID) -> list[StoredObject]:
+    """All objects of a study, in the order of series and instance numbers."""
+    rows = session.execute(
+        select(
+            Instance.sop_class_uid,
+            Instance.sop_instance_uid,
+            Instance.transfer_syntax_uid,
+            Instance.object_key,
+            Instance.object_offset,
+            Instance.object_length,
+            Instance.dataset_offset,
+        )
+        .join(Series, Series.id == Instance.series_id)
+        .where(Instance.study_id == study_id)
+        .order_by(Series.series_number, Series.id, Instance.instance_number, Instance.sop_instance_uid)
+    )
+    return [StoredObject(*row) for row in rows.tuples()]
