@@ -48,7 +48,7 @@ def examine(settings: Settings) -> list[Finding]:
         ("database", _database),
         ("objects", _objects),
         ("ports", _ports),
-        ("DICOM TLS", _dicom_tls),
+        ("DICOM TLS", dicom_tls),
         ("disk", _disk),
         ("web app", _pages),
     ]
@@ -173,7 +173,7 @@ def _ports(settings: Settings) -> Iterator[Finding]:
                 yield Finding(what, "fine", f"{host}:{port} is free")
 
 
-def _dicom_tls(settings: Settings) -> Iterator[Finding]:
+def dicom_tls(settings: Settings) -> Iterator[Finding]:
     """The DICOM listener's certificate: there, readable, with its key, in time."""
     what, file, key = "DICOM TLS", settings.dimse_tls_certificate_file, settings.dimse_tls_key_file
     if file is None:

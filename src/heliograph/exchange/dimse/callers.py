@@ -66,6 +66,15 @@ class Callers:
         An address that has too many is one entry, whatever titles it tries.
         """
         key = caller.key if refusal is not Refusal.TOO_OFTEN else ("", "", caller.address)
+        now = time.monotonic()
+        with self._lock:
+            is_known = now < self._recorded.get(key, 0.0)
+            if not is_known:
+                if len(self._recorded) >= _MOST_REMEMBERED:
+                    self._recorded.clear()
+                self._recorded[key] = now + RECORD_EVERY_SECONDS
+        if is_known and refusal is Refusal.TOO_OFTEN:
+            return
         _log.warning(
             "a DICOM caller was rejected",
             called=_escaped(caller.called_raw or caller.called_ae_title.encode()),
@@ -75,13 +84,8 @@ class Callers:
             certificate=fingerprint(caller.certificate) if caller.certificate else None,
             refusal=refusal.name,
         )
-        now = time.monotonic()
-        with self._lock:
-            if now < self._recorded.get(key, 0.0):
-                return
-            if len(self._recorded) >= _MOST_REMEMBERED:
-                self._recorded.clear()
-            self._recorded[key] = now + RECORD_EVERY_SECONDS
+        if is_known:
+            return
         try:
             with self._works.begin(machine(key[1] or "unnamed", None, address=key[2])) as work:
                 work.record(
