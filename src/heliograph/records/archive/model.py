@@ -6,10 +6,15 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, Text, UniqueConstraint
+from sqlalchemy import BigInteger, Computed, ForeignKey, Index, LargeBinary, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from heliograph.kit.db.base import Base, Id, Stamp
+
+
+def _made_of_name(expression: str) -> Any:
+    made = Computed(expression.replace("{C}", ' collate "pg_c_utf8"'), persisted=True)
+    return mapped_column(Text(collation="C"), made, deferred=True)
 
 
 class Study(Base):
@@ -28,6 +33,24 @@ class Study(Base):
             "first_received_at",
             postgresql_where="match_state in ('unmatched', 'held')",
         ),
+        Index("ix_studies_dicom_patient", "organization_id", "dicom_patient_id"),
+        Index(
+            "ix_studies_newest",
+            "organization_id",
+            text("study_date desc nulls last"),
+            text("first_received_at desc"),
+            "id",
+        ),
+        Index("ix_studies_name", "organization_id", "name_alphabetic"),
+        Index(
+            "ix_studies_name_ideographic",
+            "organization_id",
+            "name_ideographic",
+            postgresql_where="name_ideographic is not null",
+        ),
+        Index(
+            "ix_studies_name_phonetic", "organization_id", "name_phonetic", postgresql_where="name_phonetic is not null"
+        ),
         {"schema": "archive"},
     )
 
@@ -38,7 +61,7 @@ class Study(Base):
     study_instance_uid: Mapped[str] = mapped_column(Text(collation="C"))
     accession_number: Mapped[str | None] = mapped_column(Text(collation="C"))
     accession_issuer: Mapped[str | None]
-    dicom_patient_id: Mapped[str | None]
+    dicom_patient_id: Mapped[str | None] = mapped_column(Text(collation="C"))
     dicom_patient_issuer: Mapped[str | None]
     dicom_patient_name: Mapped[str | None]
     """As in the images, decoded, groups separated by `=`: shown beside the patient's name where they differ."""
@@ -67,13 +90,22 @@ class Study(Base):
     """unmatched, matched, held, not_needed (an images-only facility), prior (sent for comparison only)."""
     match_reason: Mapped[str | None]
     """Why it waits, in words without patient data."""
+    # As names are compared in searches; the database makes them.
+    name_alphabetic: Mapped[str | None] = _made_of_name("nullif(lower(split_part(dicom_patient_name, '=', 1){C}), '')")
+    name_ideographic: Mapped[str | None] = _made_of_name("nullif(lower(split_part(dicom_patient_name, '=', 2){C}), '')")
+    name_phonetic: Mapped[str | None] = _made_of_name("nullif(lower(split_part(dicom_patient_name, '=', 3){C}), '')")
+    name_folded: Mapped[str | None] = _made_of_name("archive.folded(dicom_patient_name)")
 
 
 class Series(Base):
     """A series. `number_of_instances` counts all, also those made here: it names the metadata document."""
 
     __tablename__ = "series"
-    __table_args__ = (UniqueConstraint("study_id", "series_instance_uid"), {"schema": "archive"})
+    __table_args__ = (
+        UniqueConstraint("study_id", "series_instance_uid"),
+        Index("ix_series_uid", "organization_id", "series_instance_uid"),
+        {"schema": "archive"},
+    )
 
     id: Mapped[Id]
     organization_id: Mapped[UUID] = mapped_column(ForeignKey("tenancy.organizations.id"))
