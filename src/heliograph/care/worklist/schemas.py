@@ -437,11 +437,12 @@ class SiteRow(BaseModel):
 
 
 class Node(BaseModel):
-    """Where the site sends its images."""
+    """Where the site sends its images: without TLS, with it, or either way."""
 
     ae_title: str
     host: str
-    port: int
+    port: int | None
+    tls_port: int | None
 
 
 class SiteFacility(FacilityBrief):

@@ -111,7 +111,10 @@ def site(work: Work, settings: Settings) -> Site:
         ],
         rows=rows,
         node=Node(
-            ae_title=_our_title(session, list(places), settings), host=settings.dimse_host, port=settings.dimse_port
+            ae_title=_our_title(session, list(places), settings),
+            host=settings.dimse_host,
+            port=settings.dimse_port if settings.dimse_plain else None,
+            tls_port=settings.dimse_tls_port if settings.dimse_tls_certificate_file else None,
         ),
     )
 

@@ -138,6 +138,8 @@ export function pick(values: Values, names: readonly string[]): Values {
 
 const aeTitle = (value: string) => (value.length > 16 ? "At most 16 characters" : value.includes("\\") ? "No backslash" : null);
 
+const sha256 = (value: string) => (value === "" || /^[0-9a-f]{64}$/i.test(value.replace(/[\s:]/g, "")) ? null : "64 hexadecimal digits, colons or not");
+
 export function Callers() {
   const list = useAdminList<Caller>("callers");
   const facilities = useFacilities();
@@ -149,6 +151,8 @@ export function Callers() {
     { name: "called_ae", label: "Called AE title", required: true, half: true, hint: "By which it calls us", check: aeTitle },
     { name: "address", label: "Address", half: true, hint: "An IP address or network; empty: any" },
     { name: "description", label: "What it is", half: true },
+    { name: "tls_required", label: "Only over TLS", kind: "switch", hint: "A call without TLS is rejected and logged" },
+    { name: "certificate_sha256", label: "Its certificate's SHA-256", hint: "The one certificate that it must show; empty: it needs none", check: sha256 },
     ...(isNew ? [] : [{ name: "is_active", label: "Active", kind: "switch" as const, hint: "A stopped caller is rejected and logged" }]),
   ];
   return (
@@ -181,7 +185,7 @@ export function Callers() {
           start={isNew ? { facility_id: facilities.data?.length === 1 ? (facilities.data[0]?.id ?? null) : null } : { ...open }}
           onClose={() => setOpen(null)}
           onSave={async (values) => {
-            const body = { facility_id: values.facility_id, called_ae: text(values.called_ae), calling_ae: text(values.calling_ae), address: text(values.address), description: text(values.description) };
+            const body = { facility_id: values.facility_id, called_ae: text(values.called_ae), calling_ae: text(values.calling_ae), address: text(values.address), description: text(values.description), tls_required: values.tls_required === true, certificate_sha256: text(values.certificate_sha256) };
             if (isNew) await api.post("/api/admin/callers", body);
             else await api.patch(url`/api/admin/callers/${open.id}`, { ...body, is_active: values.is_active });
             renew("callers");

@@ -35,6 +35,8 @@ export interface Caller {
   calling_ae: string;
   address: string | null;
   description: string | null;
+  tls_required: boolean;
+  certificate_sha256: string | null;
   is_active: boolean;
 }
 

@@ -76,7 +76,9 @@ export function SendPanel({ site, facility, onFacility, target, onDocuments }: S
       title="Send images"
       end={
         <span className="sm q num">
-          AE {site.node.ae_title}, {site.node.host} port {site.node.port}
+          AE {site.node.ae_title}, {site.node.host}
+          {site.node.port !== null && ` port ${site.node.port}`}
+          {site.node.tls_port !== null && ` port ${site.node.tls_port} with TLS`}
         </span>
       }
     >
