@@ -22,7 +22,7 @@ from heliograph.app.models import metadata
 from heliograph.governance.access.model import Key, RoleAssignment, SignInAttempt, User
 from heliograph.governance.access.passwords import token_hash
 from heliograph.kit.actor import Actor
-from heliograph.records.sites.model import Facility, Node
+from heliograph.records.sites.model import Facility, Node, Transfer
 from tests.care.reading.help import SERIES, STUDY, Made, make_read, sign, with_session
 from tests.cast import _HASH, LONG_AGO, PASSWORD, Cast
 from tests.web import app_of, sign_in_as, stranger
@@ -149,8 +149,15 @@ def _rows(context: Context, owner: Engine, cast: Cast, made: Made) -> dict[str, 
             calling_ae="HELIO_NF", host="127.0.0.1", port=1, is_queried=True, is_sent_to=True,
         )  # fmt: skip
         s.add(node)
+        s.flush()
+        transfer = Transfer(
+            organization_id=cast.norfjord, node_id=node.id, facility_id=cast.norfjord_facility, direction="fetch",
+            patient_id=_one(owner, "select patient_id from archive.studies where id = :x", made.study_id), case_id=made.case_id,
+            state="failed",
+        )  # fmt: skip
+        s.add(transfer)
         s.commit()
-        key_id, node_id = key.id, node.id
+        key_id, node_id, transfer_id = key.id, node.id, transfer.id
     of_reader = {
         f"{name}_id": _one(owner, f"select id from people.{name}s where reader_id = :x limit 1", cast.imogen_reader)
         for name in ("licence", "certificate", "engagement", "privilege")
@@ -172,6 +179,7 @@ def _rows(context: Context, owner: Engine, cast: Cast, made: Made) -> dict[str, 
         "caller_id": cast.caller,
         "endpoint_id": cast.hl7_in,
         "node_id": node_id,
+        "transfer_id": transfer_id,
         "key_id": key_id,
         "reader_id": cast.imogen_reader,
         "shift_id": _one(owner, "select id from rota.shifts where reader_id = :x limit 1", cast.imogen_reader),
@@ -215,7 +223,8 @@ def scene(context: Context, cast: Cast, owner: Engine) -> Scene:
 
 
 PATIENT_IDS = frozenset(
-    {"case_id", "read_id", "study_id", "order_id", "document_id", "version_id", "delivery_id", "alarm_id", "message_id", "held_id"}
+    {"case_id", "read_id", "study_id", "order_id", "document_id", "version_id", "delivery_id", "alarm_id", "message_id", "held_id",
+     "transfer_id"}
 )  # fmt: skip
 
 

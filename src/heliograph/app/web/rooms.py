@@ -12,6 +12,7 @@ from heliograph.care.rota import api as rota
 from heliograph.care.worklist import api as worklist
 from heliograph.exchange.dicomweb import api as dicomweb
 from heliograph.exchange.dicomweb import held_api as held
+from heliograph.exchange.dimse import transfers_api as transfers
 from heliograph.governance.access import api as access
 from heliograph.governance.access import organizations_api as organizations
 from heliograph.records.agreements import api as agreements
@@ -20,6 +21,6 @@ from heliograph.records.sites import api as sites
 from heliograph.records.sites import nodes_api as nodes
 
 ROUTERS: tuple[APIRouter, ...] = (
-    access.router, organizations.router, sites.router, nodes.router, people.router, agreements.router, orders.router, waiting.router, rota.router,
-    worklist.router, reading.router, delivery.router, dicomweb.router, held.router,
+    access.router, organizations.router, sites.router, nodes.router, people.router, agreements.router, orders.router, waiting.router,
+    rota.router, worklist.router, reading.router, delivery.router, dicomweb.router, held.router, transfers.router,
 )  # fmt: skip

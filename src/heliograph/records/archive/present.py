@@ -77,4 +77,4 @@ def objects_of_study(session: ActorSession, study_id: UUID) -> list[StoredObject
         .where(Instance.study_id == study_id)
         .order_by(Series.series_number, Series.id, Instance.instance_number, Instance.sop_instance_uid)
     )
-    return [StoredObject(*row) for row in rows.tuples()]
+    return [StoredObject(*row) for row in rows]
