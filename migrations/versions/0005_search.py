@@ -21,11 +21,31 @@ create function archive.folded(value text) returns text language sql immutable p
         nfkd), '[\u0300-\u036f]+', '', 'g'), '[\s^=,.''’_-]+', ' ', 'g')
 $$
 """
+# A date and time of any precision, in UTC; `zone`, a name or an offset, is for one that has none. Null for what is no moment.
+INSTANT = r"""
+create function archive.instant(value text, zone text) returns timestamp language plpgsql immutable parallel safe strict as $$
+declare
+    d text := regexp_replace(value, '[^0-9].*$', '');
+    o text := coalesce(substring(value from '[+-][0-9]{4}$'), substring(zone from '^[+-][0-9]{4}$'));
+    at timestamp;
+begin
+    d := d || substr('00000101000000', length(d) + 1);
+    at := make_timestamp(left(d, 4)::int, substr(d, 5, 2)::int, substr(d, 7, 2)::int, substr(d, 9, 2)::int, substr(d, 11, 2)::int,
+        coalesce(substr(d, 13, 2) || substring(value from '\.[0-9]+'), substr(d, 13, 2))::float8);
+    if o is null then
+        return at at time zone zone at time zone 'UTC';
+    end if;
+    return at - (left(o, 1) || '1')::int * make_interval(hours => substr(o, 2, 2)::int, mins => substr(o, 4, 2)::int);
+exception when data_exception then
+    return null;
+end $$
+"""
 GROUPS = {"name_alphabetic": 1, "name_ideographic": 2, "name_phonetic": 3}
 
 
 def upgrade() -> None:
     op.execute(FOLDED)
+    op.execute(INSTANT)
     op.execute('alter table archive.studies alter column dicom_patient_id type text collate "C"')
     for column, number in GROUPS.items():
         op.execute(

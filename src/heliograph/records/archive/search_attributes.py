@@ -17,7 +17,7 @@ _TAG = re.compile(r"[0-9A-Fa-f]{8}")
 _PATIENT = """
     PatientName PatientID IssuerOfPatientID IssuerOfPatientIDQualifiersSequence TypeOfPatientID PatientBirthDate PatientBirthTime
     PatientSex OtherPatientIDs OtherPatientIDsSequence OtherPatientNames PatientBirthName PatientMotherBirthName EthnicGroup
-    EthnicGroups EthnicGroupCodeSequence PatientComments PatientAddress PatientTelephoneNumbers PatientReligiousPreference
+    EthnicGroupCodeSequence PatientComments PatientAddress PatientTelephoneNumbers PatientReligiousPreference
     MilitaryRank BranchOfService CountryOfResidence RegionOfResidence ReferencedPatientSequence ReferencedPatientPhotoSequence
     QualityControlSubject StrainDescription StrainNomenclature StrainCodeSequence PatientSpeciesDescription PatientSpeciesCodeSequence
     PatientBreedDescription PatientBreedCodeSequence BreedRegistrationSequence ResponsiblePerson ResponsiblePersonRole
@@ -58,9 +58,8 @@ _SERIES = """
 
 
 def _tags(names: str) -> frozenset[str]:
-    found = {name: tag_for_keyword(name) for name in names.split()}
-    assert None not in found.values(), [n for n, tag in found.items() if tag is None]
-    return frozenset(f"{tag:08X}" for tag in found.values())
+    found = [tag_for_keyword(name) for name in names.split()]
+    return frozenset(f"{tag:08X}" for tag in found if tag is not None)
 
 
 _LEVEL_OF: Final[dict[str, Level]] = {

@@ -23,6 +23,8 @@ EMPTY: Final = '""'
 """The value that asks for absence, where Empty Value Matching is agreed on (PS3.4 C.2.2.2.7)."""
 MOST_VALUES: Final = 2000
 _BETWEEN_WORDS: Final = re.compile(r"[\s^=,.'\u2019_*?\\-]+")
+_OPEN_END: Final = re.compile(r"(?: *\^ *\**)+$")
+"""Components at the end that are left out or may be anything."""
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f]")
 _UID: Final = re.compile(r"[0-9.]{1,64}")
 _TM: Final = re.compile(r"(?:[01]\d|2[0-3])(?:[0-5]\d(?:(?:[0-5]\d|60)(?:\.\d{1,6})?)?)?", re.ASCII)
@@ -107,17 +109,11 @@ def condition(
         return None
     if empty and text == EMPTY:
         return Empty()
-    parts = tuple(p for part in text.split("\\") if (p := part.strip(" \0")))
-    if len(parts) > MOST_VALUES:
-        raise BadKey(path, f"at most {MOST_VALUES} values")
+    if vr in RANGE_VRS:
+        return _between(path, vr, text)
+    parts = _parts(path, text)
     if len(parts) > 1 and not (several or vr in {"UI", "CS"}):
         raise BadKey(path, "one value only")
-    if _CONTROL.search(text):
-        raise BadKey(path, "control characters")
-    if vr in RANGE_VRS:
-        if len(parts) > 1:
-            raise BadKey(path, "one value only")
-        return _between(path, vr, text)
     if vr == "UI":
         if not all(_UID.fullmatch(p) for p in parts):
             raise BadKey(path, "a UID, without wildcards, or several separated by a backslash or comma")
@@ -125,10 +121,25 @@ def condition(
     if vr in NUMBER_VRS:
         return Numbers(tuple(_number(path, p) for p in parts))
     if vr == "PN":
-        if fuzzy and (words := folded_words(text)):
-            return Words(words)
-        return Names(tuple(tuple(g.strip(" ").rstrip("^ ") for g in lower(p).split("=")[:3]) for p in parts))
+        return _names(text, parts, fuzzy=fuzzy)
     return Texts(tuple(p.upper() for p in parts) if vr == "AT" else parts, wild=vr in WILDCARD_VRS)
+
+
+def _parts(path: tuple[str, ...], text: str) -> tuple[str, ...]:
+    if _CONTROL.search(text):
+        raise BadKey(path, "no control characters")
+    parts = tuple(p for part in text.split("\\") if (p := part.strip(" \0")))
+    if not 0 < len(parts) <= MOST_VALUES:
+        raise BadKey(path, f"one to {MOST_VALUES} values")
+    return parts
+
+
+def _names(text: str, parts: tuple[str, ...], *, fuzzy: bool) -> Condition | None:
+    if fuzzy:
+        words = folded_words(text)
+        return Words(words) if words else None
+    names = tuple(tuple(_OPEN_END.sub("", g.strip(" ")) for g in lower(p).split("=")[:3]) for p in parts)
+    return Names(names) if all(any(g.strip("*") for g in name) for name in names) else None
 
 
 def lower(text: str) -> str:
