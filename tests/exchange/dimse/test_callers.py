@@ -25,10 +25,12 @@ from heliograph.kit.net.dicom import AssociationError, Rejected, StorageListener
 from heliograph.kit.net.dicom.tls import TlsFiles, client_context
 from heliograph.kit.settings import Settings
 from heliograph.records.sites import administer
+from heliograph.records.sites.api import router
 from heliograph.records.sites.errors import BadSite
 from tests.cast import Cast
 from tests.kit.net.dicom.certificates import Issued, issue
 from tests.kit.net.dicom.peers import connect, eventually, read_pdu, request
+from tests.records.sites.web import browser
 
 WRONG = (1, 1, 3)
 
@@ -128,6 +130,22 @@ def test_the_certificate_that_was_shown_is_on_record(
         eventually(lambda: len(refusals(owner_url)) == 1)
     expected = {"called_ae": "HELIO_NF", "calling_ae": "NF_CT1", "address": "127.0.0.1"}
     assert refusals(owner_url) == [("certificate", {**expected, "certificate_sha256": other.sha256})]
+
+
+def test_an_administrator_keeps_them_by_the_api(context: Context, cast: Cast) -> None:
+    client = browser(context, cast.astrid, router)
+    where = f"/api/admin/callers/{cast.caller}"
+
+    def kept() -> tuple[bool, str | None]:
+        (row,) = [c for c in client.get("/api/admin/callers").json() if c["id"] == str(cast.caller)]
+        return row["tls_required"], row["certificate_sha256"]
+
+    assert kept() == (False, None)
+    assert client.patch(where, json={"tls_required": True, "certificate_sha256": "AB:" * 31 + "AB"}).status_code == 204
+    assert kept() == (True, "ab" * 32)
+    assert client.patch(where, json={"certificate_sha256": "short"}).status_code == 422
+    assert client.patch(where, json={"certificate_sha256": None, "tls_required": False}).status_code == 204
+    assert kept() == (False, None)
 
 
 def test_what_is_no_fingerprint_is_refused(context: Context, cast: Cast) -> None:
