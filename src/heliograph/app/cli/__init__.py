@@ -12,6 +12,7 @@ import heliograph
 from heliograph.app import PARTS
 from heliograph.app.cli.archive import archive
 from heliograph.app.cli.common import settings_or_exit
+from heliograph.app.cli.dicom import dicom
 from heliograph.kit.errors import HeliographError
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -140,6 +141,9 @@ def audit_verify() -> None:
     if not verdict.is_whole:
         sys.exit(1)
     click.echo(f"The record is whole: {verdict.size} events, sealed and signed.")
+
+
+cli.add_command(dicom)
 
 
 @cli.command()
