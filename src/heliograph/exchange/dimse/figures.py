@@ -60,14 +60,14 @@ class _Figures(Collector):
 def written(gate: Gate, file: Path, certificate: Path | None) -> Iterator[None]:
     """Writes the figures to `file` every few seconds, and takes it away at the end."""
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    registry = CollectorRegistry()
-    registry.register(_Figures(gate, certificate))
+    collected = CollectorRegistry()
+    collected.register(_Figures(gate, certificate))
     stop = threading.Event()
 
     def write() -> None:
         while True:
             try:
-                write_to_textfile(str(file), registry)
+                write_to_textfile(str(file), collected)
             except OSError:
                 _log.warning("the figures could not be written", file=str(file))
             if stop.wait(WRITE_EVERY_SECONDS):
