@@ -11,13 +11,20 @@ import heliograph
 from heliograph.app import migrate, supervise
 from heliograph.app.context import open_database
 from heliograph.app.parts import command
+from heliograph.exchange.dimse.doors import plain_port
 from heliograph.kit.log import set_up_logging
 from heliograph.kit.settings import Settings
 
 
 def serve(settings: Settings, parts: Sequence[str], *, reload: bool = False) -> int:
-    """Runs `parts` until SIGTERM or SIGINT; returns the exit code. The last process to leave stops the embedded database."""
+    """Runs `parts` until SIGTERM or SIGINT; returns the exit code. The last process to leave stops the embedded database.
+
+    Raises:
+        NoDoor: both ports of the DICOM listener are off.
+    """
     set_up_logging("supervisor", level=settings.log_level, form=settings.log_format)
+    if "dimse" in parts:
+        plain_port(settings)  # a wrong setting is told before anything starts
     with open_database(settings) as database:
         if database.owner_url and not migrate.is_current(database.app_url):
             migrate.upgrade(database.owner_url, database.app_url)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -23,7 +26,7 @@ from heliograph.exchange.dimse.server import listening
 from heliograph.kit.actor import Actor
 from heliograph.kit.net.dicom import AssociationError, Rejected, StorageListener, pdu, verify
 from heliograph.kit.net.dicom.tls import TlsFiles, client_context
-from heliograph.kit.settings import Settings
+from heliograph.kit.settings import PREFIX, Settings
 from heliograph.records.sites import administer
 from heliograph.records.sites.api import router
 from heliograph.records.sites.errors import BadSite
@@ -218,6 +221,23 @@ def test_the_settings_say_which_ports_and_bounds(
         assert call(listener.tls_port, client_context(ours.files(authority.certificate))) is None
     with pytest.raises(NoDoor), running(context, settings.model_copy(update={"dimse_plain": False})):
         pass
+
+
+def test_serve_says_at_once_that_no_port_is_on(tmp_path: Path) -> None:
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(PREFIX)}
+    environment |= {f"{PREFIX}DATA_DIR": str(tmp_path), f"{PREFIX}DIMSE_PLAIN": "false"}
+    for only in ((), ("--only", "dimse", "--only", "web")):
+        done = subprocess.run(
+            [sys.executable, "-m", "heliograph.app.cli", "serve", *only],
+            capture_output=True,
+            text=True,
+            check=False,
+            env=environment,
+            timeout=60,
+        )
+        assert done.returncode == 1
+        assert "HELIOGRAPH_DIMSE_PLAIN" in done.stderr
+        assert "Traceback" not in done.stderr
 
 
 def test_a_certificate_that_is_gone_does_not_keep_the_plain_port_shut(

@@ -438,3 +438,14 @@ def test_facts_of_a_certificate(tmp_path: Path, ours: Issued) -> None:
     (tmp_path / "none").write_text("none")
     with pytest.raises(TlsNotReady, match="holds no certificate"):
         read_certificate(tmp_path / "none")
+
+
+def test_closing_wakes_who_is_in_the_handshake(ours: Issued) -> None:
+    context = server_context(ours.files())
+    with listening(Limits(associate_timeout=60), tls=lambda: context) as (_heard, listener):
+        with connect(listener.tls_port) as silent, connect(listener.port) as other:
+            eventually(lambda: listener.gate.figures().silent == 2)
+            listener.close()
+            assert is_closed(silent)
+            assert is_closed(other)
+        eventually(lambda: listener.gate.figures().silent == 0)

@@ -123,6 +123,13 @@ class Gate:
             self.dropped(visitor.address, "full")
         return not is_full
 
+    def shut(self) -> None:
+        """Wake every thread whose connection is silent: the listener stops."""
+        with self._lock:
+            silent = [visitor for those in self._silent.values() for visitor in those if visitor.may_give_way]
+        for visitor in silent:
+            visitor.shut()
+
     def heard(self, visitor: Visitor) -> None:
         """Its request is whole: it gives way to nobody while it is decided upon."""
         with self._lock:

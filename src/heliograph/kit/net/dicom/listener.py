@@ -115,6 +115,7 @@ class StorageListener:
         for thread in self._threads:
             if thread.is_alive():
                 thread.join()
+        self.gate.shut()
         deadline = time.monotonic() + grace
         with self._lock:
             threads = list(self._open.items())

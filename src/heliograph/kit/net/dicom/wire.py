@@ -273,6 +273,7 @@ class Receiver:
                     if left:
                         raise ProtocolError("two messages in one PDU")
                     self.wire.finish_within(None)
+                    self.wire.set_timeout(self._within)  # for the answer, however little was left for the question
                     return
                 if not left:
                     break
