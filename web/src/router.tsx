@@ -19,6 +19,7 @@ const PATHS: Record<string, string> = {
   admin: "admin/*",
   messages: "messages/:messageId?",
   quarantine: "quarantine/:heldId?",
+  transfers: "transfers/:transferId?",
 };
 
 const inside: RouteObject[] = Object.entries(PATHS).flatMap(([name, path]) => {

@@ -29,6 +29,9 @@ const MESSAGES: RailRoom = { to: "/messages", label: "Message log", icon: "docum
 /** The same people decide about what came and could not be filed. */
 const QUARANTINE: RailRoom = { to: "/quarantine", label: "Quarantine", icon: "shield", keyHint: "g q" };
 
+/** And fetch priors from other archives and send studies to them. */
+const TRANSFERS: RailRoom = { to: "/transfers", label: "Transfers", icon: "handback", keyHint: "g t" };
+
 /** Everything behind the sign-in. */
 export function Layout() {
   const session = useQuery(sessionQuery);
@@ -47,7 +50,7 @@ function SignedIn({ session }: { session: Session }) {
   const userId = session.user.id;
   useEffect(() => startLive(queryClient), [userId]);
   const rooms = session.rooms.flatMap((name) => ROOMS[name] ?? []);
-  if (hasRole(session, "coordinator") || hasRole(session, "site_staff")) rooms.push(MESSAGES, QUARANTINE);
+  if (hasRole(session, "coordinator") || hasRole(session, "site_staff")) rooms.push(MESSAGES, QUARANTINE, TRANSFERS);
   useKeys(
     "Everywhere",
     rooms.map((room): KeyAction => ({ id: `go.${room.to}`, keys: [room.keyHint ?? ""], label: `Go to ${room.label}`, run: () => void navigate(room.to) })),

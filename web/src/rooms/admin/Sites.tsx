@@ -136,7 +136,7 @@ export function pick(values: Values, names: readonly string[]): Values {
   return Object.fromEntries(names.map((name) => [name, values[name] ?? null]));
 }
 
-const aeTitle = (value: string) => (value.length > 16 ? "At most 16 characters" : value.includes("\\") ? "No backslash" : null);
+export const aeTitle = (value: string) => (value.length > 16 ? "At most 16 characters" : value.includes("\\") ? "No backslash" : null);
 
 const sha256 = (value: string) => (value === "" || /^[0-9a-f]{64}$/i.test(value.replace(/[\s:]/g, "")) ? null : "64 hexadecimal digits, colons or not");
 
@@ -151,6 +151,7 @@ export function Callers() {
     { name: "called_ae", label: "Called AE title", required: true, half: true, hint: "By which it calls us", check: aeTitle },
     { name: "address", label: "Address", half: true, hint: "An IP address or network; empty: any" },
     { name: "description", label: "What it is", half: true },
+    { name: "sends_priors", label: "Sends priors", kind: "switch", hint: "An archive: what comes from it is for comparison, needs no order and makes no case" },
     { name: "tls_required", label: "Only over TLS", kind: "switch", hint: "A call without TLS is rejected and logged" },
     { name: "certificate_sha256", label: "Its certificate's SHA-256", hint: "The one certificate that it must show; empty: it needs none", check: sha256 },
     ...(isNew ? [] : [{ name: "is_active", label: "Active", kind: "switch" as const, hint: "A stopped caller is rejected and logged" }]),
@@ -171,7 +172,7 @@ export function Callers() {
           { id: "called", head: "Called AE", width: 180, cell: (one) => <span className="num">{one.called_ae}</span>, sort: (one) => one.called_ae },
           { id: "address", head: "Address", width: 180, cell: (one) => <span className="num q">{one.address ?? "any"}</span>, sort: (one) => one.address },
           { id: "facility", head: "Facility", width: 190, cell: (one) => nameIn(facilities.data, one.facility_id), sort: (one) => nameIn(facilities.data, one.facility_id) },
-          { id: "what", head: "What it is", cell: (one) => <span className="q">{one.description}</span>, sort: (one) => one.description },
+          { id: "what", head: "What it is", cell: (one) => <span className="q">{[one.description, one.sends_priors ? "sends priors" : null].filter(Boolean).join(", ")}</span>, sort: (one) => one.description },
           { id: "active", head: "State", width: 96, cell: (one) => <Active on={one.is_active} />, sort: (one) => String(one.is_active) },
           { id: "change", head: "", width: 84, cell: (one) => <Change onClick={() => setOpen(one)} /> },
         ]}
@@ -185,7 +186,7 @@ export function Callers() {
           start={isNew ? { facility_id: facilities.data?.length === 1 ? (facilities.data[0]?.id ?? null) : null } : { ...open }}
           onClose={() => setOpen(null)}
           onSave={async (values) => {
-            const body = { facility_id: values.facility_id, called_ae: text(values.called_ae), calling_ae: text(values.calling_ae), address: text(values.address), description: text(values.description), tls_required: values.tls_required === true, certificate_sha256: text(values.certificate_sha256) };
+            const body = { facility_id: values.facility_id, called_ae: text(values.called_ae), calling_ae: text(values.calling_ae), address: text(values.address), description: text(values.description), sends_priors: values.sends_priors === true, tls_required: values.tls_required === true, certificate_sha256: text(values.certificate_sha256) };
             if (isNew) await api.post("/api/admin/callers", body);
             else await api.patch(url`/api/admin/callers/${open.id}`, { ...body, is_active: values.is_active });
             renew("callers");

@@ -3,7 +3,7 @@ import { api, queryClient } from "../../api/client";
 import type { Facility, Organization, ReaderFacts, User } from "./types";
 
 /** The lists that names are looked up in. */
-export type ListName = "organizations" | "facilities" | "callers" | "endpoints" | "agreements" | "readers" | "users" | "keys" | "shifts";
+export type ListName = "organizations" | "facilities" | "callers" | "nodes" | "endpoints" | "agreements" | "readers" | "users" | "keys" | "shifts";
 
 export function useAdminList<T>(name: ListName, enabled = true) {
   return useQuery({ queryKey: ["admin", name], queryFn: ({ signal }) => api.get<T[]>(`/api/admin/${name}`, signal), enabled, meta: name === "shifts" ? { topics: ["shift"] } : undefined });

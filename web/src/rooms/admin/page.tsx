@@ -2,6 +2,7 @@ import { NavLink, Navigate, Route, Routes } from "react-router";
 import { hasRole, useSession } from "../../api/session";
 import { Foot, Icon, type IconName, Page } from "../../kit";
 import { Agreements } from "./Agreements";
+import { Nodes } from "./Nodes";
 import { Reader } from "./Reader";
 import { Readers } from "./Readers";
 import { Shifts } from "./Shifts";
@@ -31,6 +32,7 @@ const GROUPS: { title: string; sections: Section[] }[] = [
     sections: [
       { to: "facilities", label: "Facilities", icon: "site", for: "client" },
       { to: "callers", label: "DICOM callers", icon: "images", for: "client" },
+      { to: "nodes", label: "DICOM nodes", icon: "handback", for: "client" },
       { to: "endpoints", label: "HL7 endpoints", icon: "link", for: "client" },
       { to: "keys", label: "Keys", icon: "key", for: "client" },
     ],
@@ -79,6 +81,7 @@ export default function AdminPage() {
               <Route path="organizations" element={<Organizations />} />
               <Route path="facilities" element={<Facilities />} />
               <Route path="callers" element={<Callers />} />
+              <Route path="nodes" element={<Nodes />} />
               <Route path="endpoints" element={<Endpoints />} />
               <Route path="agreements" element={<Agreements />} />
               <Route path="readers" element={<Readers />} />

@@ -35,8 +35,26 @@ export interface Caller {
   calling_ae: string;
   address: string | null;
   description: string | null;
+  sends_priors: boolean;
   tls_required: boolean;
   certificate_sha256: string | null;
+  is_active: boolean;
+}
+
+/** A DICOM node that we call. */
+export interface Node {
+  id: string;
+  organization_id: string;
+  facility_id: string | null;
+  name: string;
+  ae_title: string;
+  calling_ae: string;
+  host: string;
+  port: number;
+  tls: "off" | "on" | "verify";
+  is_destination: boolean;
+  is_queried: boolean;
+  is_sent_to: boolean;
   is_active: boolean;
 }
 

@@ -1,7 +1,7 @@
 /** Names, validity and local times of administration, as pure functions. */
-import type { Role } from "../../api/types";
+import type { Echo, Role } from "../../api/types";
 import { DAY, day, MINUTE, ms } from "../../kit/time";
-import type { ReaderFacts, Validity } from "./types";
+import type { Node, ReaderFacts, Validity } from "./types";
 
 export const ROLE_NAMES: Record<Role, string> = { reader: "Reader", coordinator: "Coordinator", site_staff: "Site staff", administrator: "Administrator", auditor: "Auditor" };
 
@@ -116,4 +116,17 @@ export function shiftTimes(date: string, from: string, to: string, zone: string,
     if (end <= start) end = instantIn(dayOf(index + 1), to, zone);
     return { starts_at: new Date(start).toISOString(), ends_at: new Date(Math.max(end, start + MINUTE)).toISOString() };
   });
+}
+
+export const TLS_WORDS: Record<Node["tls"], string> = { off: "off", on: "encrypted", verify: "verified" };
+
+/** "priors", "sent to", "C-MOVE": what a node is for; one that is for nothing says so. */
+export function nodePurposes(node: Pick<Node, "is_queried" | "is_sent_to" | "is_destination">): string[] {
+  const found = [...(node.is_queried ? ["priors"] : []), ...(node.is_sent_to ? ["sent to"] : []), ...(node.is_destination ? ["C-MOVE"] : [])];
+  return found.length > 0 ? found : ["nothing yet"];
+}
+
+/** How a test of the connection ended. */
+export function echoWords(echo: Echo): string {
+  return echo.is_ok ? `answered in ${Math.max(1, Math.round(echo.seconds * 1000))} ms` : (echo.words ?? "no answer");
 }

@@ -6,8 +6,10 @@ import { hasRole, useSession } from "../../api/session";
 import type { CaseDetail } from "../../api/types";
 import { Button, Icon, patientName, ReasonDialog, toast, useKeys } from "../../kit";
 import { ReassignDialog } from "../board/ReassignDialog";
+import { useNodes } from "../transfers/data";
+import { FetchPriorsDialog, SendStudyDialog } from "../transfers/dialogs";
 
-type Asking = "reassign" | "hold" | "addendum" | null;
+type Asking = "reassign" | "hold" | "addendum" | "priors" | "send" | null;
 
 function renew(): void {
   void queryClient.invalidateQueries({ predicate: (query) => query.meta?.topics?.includes("case") ?? false });
@@ -25,6 +27,10 @@ export function Actions({ detail, held }: { detail: CaseDetail; held: boolean })
   const canGive = steerable && open !== undefined;
   const signed = detail.versions.length > 0;
   const canAdd = signed && (coordinator || mine) && !detail.reads.some((read) => read.kind === "addendum" && read.state !== "done" && read.state !== "cancelled");
+  const transfers = coordinator || hasRole(session, "site_staff");
+  const nodes = (useNodes(transfers).data ?? []).filter((node) => node.organization_id === detail.organization_id);
+  const canFetch = transfers && detail.patient !== null && nodes.some((node) => node.is_queried);
+  const canSend = transfers && detail.studies.length > 0 && nodes.some((node) => node.is_sent_to);
   useKeys("Case", [{ id: "case.reassign", keys: ["a"], label: "Give to another reader", when: () => canGive, run: () => setAsking("reassign") }]);
   const resume = async () => {
     try {
@@ -37,7 +43,7 @@ export function Actions({ detail, held }: { detail: CaseDetail; held: boolean })
   };
   const about = [detail.patient && patientName(detail.patient), detail.exam].filter(Boolean).join(", ");
   const reader = open?.reader?.name ?? null;
-  if (!canGive && !steerable && !canAdd) return null;
+  if (!canGive && !steerable && !canAdd && !canFetch && !canSend) return null;
   return (
     <>
       {canGive && (
@@ -50,7 +56,7 @@ export function Actions({ detail, held }: { detail: CaseDetail; held: boolean })
           Resume
         </Button>
       )}
-      {((steerable && !held && !signed) || canAdd) && (
+      {((steerable && !held && !signed) || canAdd || canFetch || canSend) && (
         <Menu>
           <Menu.Target>
             <Button size="sm" look="quiet" icon="more" aria-label="More to do with this case" />
@@ -66,10 +72,22 @@ export function Actions({ detail, held }: { detail: CaseDetail; held: boolean })
                 Open an addendum
               </Menu.Item>
             )}
+            {canFetch && (
+              <Menu.Item leftSection={<Icon name="download" />} onClick={() => setAsking("priors")}>
+                Fetch priors
+              </Menu.Item>
+            )}
+            {canSend && (
+              <Menu.Item leftSection={<Icon name="upload" />} onClick={() => setAsking("send")}>
+                Send a study
+              </Menu.Item>
+            )}
           </Menu.Dropdown>
         </Menu>
       )}
       {asking === "reassign" && open && <ReassignDialog caseId={detail.id} readId={open.id} about={about} reader={reader} onClose={() => setAsking(null)} />}
+      {asking === "priors" && detail.patient && <FetchPriorsDialog organizationId={detail.organization_id} patientId={detail.patient.id} caseId={detail.id} about={patientName(detail.patient)} onClose={() => setAsking(null)} />}
+      {asking === "send" && <SendStudyDialog organizationId={detail.organization_id} studies={detail.studies} caseId={detail.id} onClose={() => setAsking(null)} />}
       {asking === "hold" && (
         <ReasonDialog
           title="Hold this case"
