@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from structlog.contextvars import bound_contextvars, merge_contextvars
 from structlog.testing import capture_logs
 
 from heliograph.app.demo.studies import make_slices
@@ -249,3 +250,14 @@ def test_a_running_store_is_not_disturbed_by_a_flood() -> None:
             assert read_answer(sock).status == 0
             sock.sendall(echo(2))
             assert read_answer(sock).status == 0
+
+
+def test_log_lines_of_all_threads_name_their_part() -> None:
+    with bound_contextvars(part="dimse"), listening() as (_heard, listener):
+        with capture_logs(processors=[merge_contextvars]) as logged:
+            with connect(listener.port) as sock:
+                sock.sendall(b"GET / HTTP/1.1\r\n\r\n")
+                assert is_closed(sock)
+            eventually(lambda: listener.gate.figures().dropped == {"not DICOM": 1})
+            eventually(lambda: bool(logged))
+        assert [entry["part"] for entry in logged] == ["dimse"]

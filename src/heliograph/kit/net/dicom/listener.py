@@ -8,6 +8,7 @@ straight from the socket into the buffer that the store function gets, byte for 
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import errno
 import logging
 import socket
@@ -90,7 +91,9 @@ class StorageListener:
         sock = socket.create_server((host, port), family=family, backlog=128, reuse_port=reuse_port)
         self._sockets.append(sock)
         name = "dicom-tls-listener" if tls else "dicom-listener"
-        self._threads.append(threading.Thread(target=self._listen, args=(sock, tls), name=name, daemon=True))
+        # Threads begin without context variables: with ours, their log lines name the part that they belong to.
+        run = contextvars.copy_context().run
+        self._threads.append(threading.Thread(target=run, args=(self._listen, sock, tls), name=name, daemon=True))
         bound: int = sock.getsockname()[1]
         return bound
 
@@ -146,9 +149,8 @@ class StorageListener:
                 sock.close()
                 continue
             try:
-                threading.Thread(
-                    target=self._serve, args=(visitor, tls), name=f"dicom-{visitor.address}", daemon=True
-                ).start()
+                run, name = contextvars.copy_context().run, f"dicom-{visitor.address}"
+                threading.Thread(target=run, args=(self._serve, visitor, tls), name=name, daemon=True).start()
             except RuntimeError:  # no more threads: the others go on
                 log.exception("a connection could not be served")
                 self.gate.leave(visitor)
