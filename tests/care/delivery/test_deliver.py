@@ -16,6 +16,8 @@ from heliograph.care.delivery.deliver import control_id_of, prepare, record_resu
 from heliograph.care.delivery.ledger import enqueue_due, sweep_ledger
 from heliograph.care.reading.pdf import report_pdf
 from heliograph.care.worklist.addendum import open_addendum
+from heliograph.care.worklist.board import board
+from heliograph.care.worklist.timeline import timeline
 from heliograph.kit.actor import Actor, system
 from heliograph.kit.clock import FixedClock
 from tests.care.delivery.help import (
@@ -149,6 +151,24 @@ def test_a_reject_is_held_at_once_and_a_coordinator_alarmed(
     assert (row.state, row.hold_kind, row.next_attempt_at) == ("held", "refused", None)
     assert alarms(context, cast) == [("delivery_failed", "Norfjord results refused a report. It answered AR.")]
     assert try_(context, cast, row.id) is None
+
+
+def test_a_refusal_is_a_step_of_the_case_and_a_line_of_the_board_in_words(
+    context: Context, cast: Cast, receiver: Receiver, signed
+) -> None:
+    made, _ = signed
+    receiver.answers = [ack("AR")]
+    (row,) = rows(context, cast)
+    try_(context, cast, row.id)
+    with context.works.read(cast.nadia) as work:
+        told = timeline(work, made.case_id)
+        (line,) = [d for d in board(work, 10).deliveries if d.channel == "hl7"]
+    assert [s.text for s in told.steps if s.action == "delivery.refused"] == [
+        "Refused by the site, HL7. It answered AR."
+    ]
+    assert "refused" not in " ".join(s.text for s in told.seen)
+    assert (line.state, line.acknowledgement_code) == ("held", "AR")
+    assert line.next_step.startswith("Not sent again until a person says so.")
 
 
 def test_three_errors_in_a_row_are_held(

@@ -20,6 +20,7 @@ from heliograph.care.delivery.queries import deliveries_of_case, troubled_delive
 from heliograph.care.orders.match import match_by_hand
 from heliograph.care.reading.api import router as reading_router
 from heliograph.care.reading.pdf import report_pdf
+from heliograph.care.worklist.board import board
 from heliograph.kit.actor import system
 from heliograph.kit.clock import FixedClock
 from heliograph.records.archive.queries import instance_places
@@ -168,6 +169,8 @@ def test_a_provisional_case_is_signed_and_held_until_matched(context: Context, c
     signed = sign(context, imogen, made.read_id)
     found = [row for channel in ("hl7", "archive", "page") for row in rows(context, cast, channel)]
     assert [(r.state, r.hold_kind) for r in found] == [("held", "provisional")] * 3
+    with context.works.read(cast.nadia) as work:
+        assert [d.state for d in board(work, 10).deliveries] == ["held"], "one trouble, not one for each way"
     eirik, nadia = browser(context, cast.eirik, router, reading_router), browser(context, cast.nadia, router)
     assert eirik.get(f"/api/reports/{signed.id}").status_code == 404
     assert eirik.post(f"/api/reports/{signed.id}/acknowledge").status_code == 404

@@ -64,6 +64,15 @@ def test_done_reads_are_under_their_tab(scene: Scene, browse: Browse, cast: Cast
     assert browse(cast.imogen).get("/api/next").json() is None
 
 
+def test_what_was_begun_and_left_is_next_when_nothing_new_waits(scene: Scene, browse: Browse, cast: Cast) -> None:
+    case_id = scene.ready_case()
+    with scene.works.begin(cast.imogen) as work:
+        open_read(work, scene.read(case_id).id)
+    assert browse(cast.imogen).get("/api/next").json()["case_id"] == str(case_id)
+    other = scene.ready_case(priority="ROUTINE")
+    assert browse(cast.imogen).get("/api/next").json()["case_id"] == str(other), "new ones first"
+
+
 def test_the_board(scene: Scene, browse: Browse, cast: Cast, clock: FixedClock) -> None:
     case_id = scene.ready_case()
     unmatched = scene.images(scene.patient(), accession="NF-none")
@@ -227,6 +236,20 @@ def test_search_by_name_identifier_and_accession(scene: Scene, browse: Browse, c
     for outsider in (cast.harper, cast.olga, cast.otto):
         for words in (patient["family_name"], patient["identifiers"][0]["value"], "NF-77"):
             assert browse(outsider).get("/api/search", params={"q": words}).json() == []
+
+
+def test_without_words_the_newest_cases_of_whole_clients(
+    scene: Scene, browse: Browse, cast: Cast, clock: FixedClock
+) -> None:
+    older = scene.ready_case()
+    clock.advance(timedelta(minutes=1))
+    newer = scene.ready_case()
+    for who in (cast.runa, cast.nadia, cast.eirik):
+        found = browse(who).get("/api/search", params={"q": " "}).json()
+        assert [f["case_id"] for f in found] == [str(newer), str(older)], who.name
+        assert browse(who).get("/api/search", params={"q": "x"}).json() == []
+    for who in (cast.imogen, cast.harper, cast.olga, cast.otto):
+        assert browse(who).get("/api/search", params={"q": ""}).json() == [], who.name
 
 
 def test_readers_find_only_patients_whom_they_read(scene: Scene, cast: Cast) -> None:

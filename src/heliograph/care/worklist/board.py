@@ -168,7 +168,7 @@ def _deliveries(session: ActorSession, clients: Sequence[UUID], now: datetime) -
                 patient=banner_of(patient) if patient else None,
                 facility=facility_brief(place),
                 case_id=case_id,
-                next_step=next_step(delivery, place.phone, now),
+                next_step=next_step(delivery, place.phone),
             )
         )
     return made

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -20,8 +19,11 @@ _DELIVERY = """
 """
 _OF_CASES = text(_DELIVERY + "where d.case_id = any(:cases) order by d.version_number desc, d.channel, d.id")
 _TROUBLED = text(
-    _DELIVERY
+    _DELIVERY  # noqa: S608 (constants only)
     + "where d.organization_id = any(:orgs) and (d.state in ('failed', 'held') or (d.state = 'queued' and d.attempts > 0)) "
+    # A report that waits for its order is one trouble, by however many ways it will go.
+    "and not (d.hold_kind = 'provisional' and exists (select 1 from delivery.deliveries o where o.hold_kind = 'provisional' "
+    "and o.report_version_id = d.report_version_id and o.id < d.id)) "
     "order by d.next_attempt_at nulls first, d.id limit 100"
 )
 _VERSIONS = text(
@@ -56,17 +58,18 @@ def versions_of(session: ActorSession, cases: Sequence[UUID]) -> dict[UUID, list
     return found
 
 
-def next_step(delivery: DeliveryBrief, phone: str | None, now: datetime) -> str:
+def next_step(delivery: DeliveryBrief, phone: str | None) -> str:
     """What a coordinator can do, in words."""
     call = f" Call {phone}." if phone else ""
+    if delivery.state == "held" and delivery.acknowledgement_code in ("AE", "AR", "CE", "CR"):
+        return f"Not sent again until a person says so.{call}"
     if delivery.state == "held":
         return delivery.hold_reason or "Held."
     if delivery.state == "failed":
         return f"Not delivered.{call}"
     if delivery.next_attempt_at is None:
         return "Being tried."
-    seconds = max(0, round((delivery.next_attempt_at - now).total_seconds()))
-    return f"Next try in {seconds // 60} min {seconds % 60:02} s.{call}"
+    return f"It is tried again by itself.{call}"
 
 
 def _brief(row: Row[Any]) -> DeliveryBrief:

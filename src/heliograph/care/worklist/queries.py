@@ -50,11 +50,15 @@ def my_list(work: Work, tab: Tab = "mine") -> MyList:
 
 
 def next_read(work: Work) -> ListItem | None:
-    """What the reader should open next: due first among those not opened, complete before arriving. Raises: NotAllowed."""
+    """What the reader should open next: due first among those not opened, complete before arriving; when nothing new waits, what
+    was begun and left. Raises: NotAllowed.
+    """
     reader_id = _me(work)
     rows = rows_of(work.session, list(work.session.scalars(_MINE, {"reader": reader_id})), work.now)
-    ready = [r.item for r in rows if r.item.state == "assigned" and r.item.hold_reason is None]
-    return next((i for i in ready if not i.is_arriving), ready[0] if ready else None)
+    free = [r.item for r in rows if r.item.hold_reason is None]
+    ready = [i for i in free if i.state == "assigned"]
+    begun = [i for i in free if i.state == "reading" and i.opened_by is None]
+    return next((i for i in ready if not i.is_arriving), next(iter([*ready, *begun]), None))
 
 
 def readers_for(work: Work, case_id: UUID, occasion: str = "now") -> Matrix:
@@ -99,22 +103,23 @@ def seen_organizations(session: ActorSession, actor: Actor) -> list[UUID]:
 def search(work: Work, words: str, limit: int = 50) -> list[Found]:
     """Cases, orders without a case and studies without either, by patient (name or identifier) or accession, newest first.
 
-    Readers find patients whose cases they have or had.
+    Readers find patients whose cases they have or had. Without words: the newest cases of clients that the actor sees as a whole.
     """
     words = words.strip()
-    if len(words) < 2:
+    if len(words) == 1:
         return []
     session, actor = work.session, work.actor
     organizations = seen_organizations(session, actor)
     reader_id = reader_of_user(session, actor.id)
     mine = set(session.scalars(_PATIENTS_OF_READER, {"reader": reader_id})) if reader_id else set()
     owners = organizations or (list(session.scalars(_OWNERS, {"patients": list(mine)})) if mine else [])
-    hits = {p.id for p in search_patients(session, words, owners, limit)}
-    numbered = session.execute(_BY_ACCESSION, {"orgs": owners, "accession": words}).all()
+    hits = {p.id for p in search_patients(session, words, owners, limit)} if words else set()
+    numbered = session.execute(_BY_ACCESSION, {"orgs": owners, "accession": words}).all() if words else []
+    newest = [] if words else list(session.scalars(_NEWEST, {"orgs": organizations, "limit": limit}))
     if not organizations:
         hits &= mine
         numbered = [n for n in numbered if n.patient_id in mine]
-    values = {"patients": list(hits), "orders": [n.id for n in numbered], "limit": limit}
+    values = {"patients": list(hits), "orders": [n.id for n in numbered], "cases": newest, "limit": limit}
     rows = session.execute(_FOUND, values).all()
     facility_limits = {r.facility_id for r in actor.roles if r.role == "site_staff"}
     if facility_limits and None not in facility_limits and not actor.organizations_with("coordinator", "auditor"):
@@ -142,11 +147,15 @@ _OWNERS = text("select distinct organization_id from patients.patients where id 
 _BY_ACCESSION = text(
     "select id, patient_id from orders.orders where organization_id = any(:orgs) and accession_number = :accession limit 50"
 )
+_NEWEST = text(
+    "select id from worklist.cases where organization_id = any(:orgs) "
+    "order by coalesce(last_image_at, created_at) desc, id desc limit :limit"
+)
 _FOUND = text(
     """
     with cases as (
         select distinct c.id from worklist.cases c
-        where c.patient_id = any(:patients) or c.id in (
+        where c.id = any(:cases) or c.patient_id = any(:patients) or c.id in (
             select cp.case_id from worklist.case_procedures cp
             join orders.requested_procedures p on p.id = cp.requested_procedure_id where p.order_id = any(:orders))
     ), rows as (

@@ -24,6 +24,15 @@ def _images(event: EventLine) -> str:
     return f"{number} images" if number else "Images"
 
 
+def _is_fetch(event: EventLine) -> bool:
+    return event.detail.get("direction") == "fetch"
+
+
+def _counted(event: EventLine) -> str:
+    return f"{event.detail.get('received') or 0} objects"
+
+
+TRIES = frozenset({"delivery.refused", "delivery.no_answer"})
 STEPS: Mapping[str, Words] = {
     "order.received": "Order received",
     "order.entered": "Order entered by hand",
@@ -59,7 +68,7 @@ STEPS: Mapping[str, Words] = {
     "delivery.queued": lambda e: f"Delivery queued{_channel(e)}",
     "delivery.sent": lambda e: f"Sent{_channel(e)}",
     "delivery.acknowledged": lambda e: f"Delivered{_channel(e)}",
-    "delivery.refused": lambda e: f"Refused by the site{_channel(e)}" + (f": {e.reason}" if e.reason else ""),
+    "delivery.refused": lambda e: f"Refused by the site{_channel(e)}" + (f". {e.reason}" if e.reason else ""),
     "delivery.no_answer": lambda e: f"No answer from the site{_channel(e)}",
     "report.acknowledged": "Seen and confirmed by the site",
 }
@@ -72,6 +81,12 @@ SIGHTS: Mapping[str, Words] = {
     "report.signed": "report signed",
     "report.addendum_signed": "addendum signed",
     "document.viewed": "document opened",
+    "transfer.asked": lambda e: "priors asked for" if _is_fetch(e) else "study to be sent on",
+    "transfer.asked_again": lambda e: "priors asked for again" if _is_fetch(e) else "study to be sent on again",
+    "transfer.done": lambda e: f"priors fetched, {_counted(e)}" if _is_fetch(e) else f"study sent on, {_counted(e)}",
+    "transfer.partial": lambda e: f"not all came: {e.reason}" if _is_fetch(e) else f"not all was sent on: {e.reason}",
+    "transfer.failed": lambda e: f"no priors came: {e.reason}" if _is_fetch(e) else f"study not sent on: {e.reason}",
+    "transfer.cancelled": "transfer cancelled",
 }
 BARS = (
     ("order.received", "study.first_image", "order", "Order to first image"),
@@ -104,7 +119,7 @@ def timeline(work: Work, case_id: UUID) -> Timeline:
     values = {"id": case_id}
     studies, orders = list(session.scalars(_STUDIES, values)), list(session.scalars(_ORDERS, values))
     events = events_for_case(session, case_id, studies, orders)
-    steps = _steps([e for e in events if e.action in STEPS and e.outcome == "done"])
+    steps = _steps([e for e in events if _is_step(e)])
     has_promise = case.clock_started_at is not None and case.due_at is not None
     return Timeline(
         site_zone=place.time_zone,
@@ -113,13 +128,18 @@ def timeline(work: Work, case_id: UUID) -> Timeline:
         seen=[
             TimelineSight(at=e.at, actor=e.actor_name, text=_sight(e), outcome=e.outcome)
             for e in reversed(events)
-            if e.action in SIGHTS or e.outcome != "done"
+            if e.action in SIGHTS or not (e.outcome == "done" or _is_step(e))
         ],
         intervals=_bars(steps),
         promise=Promise(begin=case.clock_started_at, due=case.due_at) if has_promise else None,  # type: ignore[arg-type]
         sealed=bool(events) and all(e.position is not None for e in events),
         tree_size=tree_size(session),
     )
+
+
+def _is_step(event: EventLine) -> bool:
+    """A try that failed is a step of its delivery; what else was refused or failed did not move the case."""
+    return event.action in STEPS and (event.outcome == "done" or event.action in TRIES)
 
 
 def _steps(events: Sequence[EventLine]) -> list[TimelineStep]:
