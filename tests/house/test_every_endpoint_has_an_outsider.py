@@ -25,6 +25,7 @@ from heliograph.kit.actor import Actor
 from heliograph.records.sites.model import Facility, Node, Transfer
 from tests.care.reading.help import SERIES, STUDY, Made, make_read, sign, with_session
 from tests.cast import _HASH, LONG_AGO, PASSWORD, Cast
+from tests.records.archive import files
 from tests.web import app_of, sign_in_as, stranger
 
 PUBLIC = {
@@ -45,6 +46,11 @@ OWN = {
 
 OPERATORS = ("/api/admin/organizations", "/api/admin/users", "/api/admin/keys")
 """What the operator may do in any organisation: who may sign in and send, never what they see."""
+
+SEARCHES = frozenset(
+    ("GET", f"/dicomweb/{{organization_slug}}/{level}") for level in ("studies", "series", "instances")
+)
+"""They answer anybody who is signed in with what they may see: nothing."""
 
 STREAMS = ("GET", "/api/events")
 ABSENT, FORBIDDEN = 404, 403
@@ -120,10 +126,12 @@ def _rows(context: Context, owner: Engine, cast: Cast, made: Made) -> dict[str, 
         )
         s.add(key)
         s.flush()
+        image = files.ct(STUDY, SERIES)
+        context.objects.put("held/x.dcm", image)
         held = s.execute(
             insert(metadata.tables["archive.held_objects"])
             .values(
-                organization_id=cast.norfjord, facility_id=cast.norfjord_facility, object_key="x", object_length=1,
+                organization_id=cast.norfjord, facility_id=cast.norfjord_facility, object_key="held/x.dcm", object_length=len(image),
                 sha256=b"x", reason="unreadable", detail="x", received_at=LONG_AGO,
             )
             .returning(text("id"))
@@ -246,7 +254,7 @@ class Call:
     @property
     def is_list(self) -> bool:
         """Names no row: it may answer an outsider, with the outsider's own alone."""
-        if self.key == ("GET", "/dicomweb/{organization_slug}/studies"):
+        if self.key in SEARCHES:
             return True
         return self.method == "GET" and "{" not in self.route and not self.query.keys() - {"q"}
 
@@ -430,7 +438,7 @@ def test_a_key_of_another_client_opens_nothing(scene: Scene) -> None:
         if call.key in PUBLIC or call.key == STREAMS:
             continue
         answer = call.by(client, authorization=f"Bearer {scene.key}")
-        listed = call.key == ("GET", "/dicomweb/{organization_slug}/studies") and answer.text == "[]"
+        listed = call.key in SEARCHES and answer.text == "[]"
         if not listed and (answer.status_code not in (401, FORBIDDEN, ABSENT) or _betrayed(scene, answer)):
             wrong[call.key] = (answer.status_code, answer.text[:200])
     assert wrong == {}

@@ -124,6 +124,16 @@ def test_another_content_is_shown_beside_what_is_filed(context: Context, cast: C
     assert Image.open(io.BytesIO(picture.content)).size == (16, 16)
 
 
+def test_lost_bytes_are_told(context: Context, cast: Cast, held_id: UUID) -> None:
+    context.objects.delete("held/x")
+    eirik = sign_in_as(context, cast.eirik)
+    for path in (f"/api/held-objects/{held_id}", f"/api/held-objects/{held_id}/preview"):
+        answer = eirik.get(path)
+        assert (answer.status_code, answer.json()["code"]) == (503, "bytes-missing")
+    assert eirik.post(f"/api/held-objects/{held_id}/retry").status_code == 503
+    assert [h["id"] for h in eirik.get("/api/held-objects").json()] == [str(held_id)]
+
+
 def test_there_is_no_picture_of_what_is_unreadable(context: Context, cast: Cast, held_id: UUID) -> None:
     assert sign_in_as(context, cast.eirik).get(f"/api/held-objects/{held_id}/preview").status_code == 406
 

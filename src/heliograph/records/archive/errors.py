@@ -21,3 +21,9 @@ class OtherContent(Conflict):
 
 class NothingReceived(Invalid):
     """A study without images can't be complete."""
+
+
+class BytesMissing(HeliographError):
+    """The object is in the index and its bytes are not in the object store. `heliograph archive fsck` lists all such."""
+
+    status = 503

@@ -13,6 +13,7 @@ from heliograph.kit.db.session import ROW_LOCK, ActorSession
 from heliograph.kit.errors import NotFound
 from heliograph.kit.objects import Objects
 from heliograph.kit.work import Work
+from heliograph.records.archive.errors import BytesMissing
 from heliograph.records.archive.examine import Examined, clean
 from heliograph.records.archive.model import HeldObject
 from heliograph.records.archive.spool import receive
@@ -119,6 +120,7 @@ def retry_held(work: Work, objects: Objects, spool_dir: Path, held_id: UUID) -> 
     Raises:
         NotFound: no such object, or not visible, or it is resolved.
         OutOfSpace: the disk is full.
+        BytesMissing
     """
     row = work.session.get(HeldObject, held_id, with_for_update=ROW_LOCK)
     if row is None or row.resolved_at is not None or row.facility_id is None:
@@ -132,5 +134,8 @@ def retry_held(work: Work, objects: Objects, spool_dir: Path, held_id: UUID) -> 
         subject_id=row.id,
         reason=row.reason,
     )
-    data = objects.get(row.object_key)
+    try:
+        data = objects.get(row.object_key)
+    except FileNotFoundError as error:
+        raise BytesMissing from error
     receive(spool_dir, row.organization_id, row.facility_id, row.caller_id, b"", data)

@@ -17,6 +17,7 @@ from heliograph.kit.db.session import ActorSession
 from heliograph.kit.errors import NotFound
 from heliograph.kit.objects import Objects
 from heliograph.kit.work import Work
+from heliograph.records.archive.errors import BytesMissing
 from heliograph.records.archive.model import HeldObject, Instance
 
 MOST_BYTES = 64 << 20
@@ -63,6 +64,7 @@ def view_held(work: Work, objects: Objects, held_id: UUID) -> HeldView:
 
     Raises:
         NotFound: no such object that waits, or not visible.
+        BytesMissing
     """
     row = work.session.get(HeldObject, held_id)
     if row is None or row.resolved_at is not None:
@@ -87,8 +89,15 @@ def view_held(work: Work, objects: Objects, held_id: UUID) -> HeldView:
 
 
 def held_bytes(objects: Objects, key: str, length: int) -> bytes:
-    """The object as it came, at most `MOST_BYTES` of it."""
-    return objects.get_range(key, 0, min(length, MOST_BYTES)) if length else b""
+    """The object as it came, at most `MOST_BYTES` of it.
+
+    Raises:
+        BytesMissing
+    """
+    try:
+        return objects.get_range(key, 0, min(length, MOST_BYTES)) if length else b""
+    except FileNotFoundError as error:
+        raise BytesMissing from error
 
 
 def _filed(session: ActorSession, organization_id: UUID, uid: str | None) -> Instance | None:
