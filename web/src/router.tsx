@@ -14,7 +14,7 @@ const PATHS: Record<string, string> = {
   list: "list",
   read: "read/:readId",
   board: "board",
-  case: "case/:caseId",
+  case: "case/:caseId?",
   site: "site",
   admin: "admin/*",
   messages: "messages/:messageId?",

@@ -42,6 +42,18 @@ export function herePlace(session: Session): Place {
   return { zone: session.user.time_zone, label: zoneCity(session.user.time_zone) };
 }
 
+/** Whether the role opens a room, by the first word of its address. What is no room is nobody's to close here. */
+export function mayEnter(session: Session, room: string): boolean {
+  if (["messages", "quarantine", "transfers"].includes(room)) return hasRole(session, "coordinator") || hasRole(session, "site_staff");
+  return !(ROOM_NAMES as readonly string[]).includes(room) || session.rooms.includes(room as RoomName);
+}
+
+/** Whether the person has to do with patients at all: administrators and operators have not. */
+export function seesPatients(session: Session): boolean {
+  return session.roles.some((held) => held.role !== "administrator");
+}
+
+const ROOM_NAMES: readonly RoomName[] = ["list", "read", "board", "site", "case", "admin"];
 const FIRST: RoomName[] = ["list", "board", "site", "admin"];
 
 /** The room a person begins in. */

@@ -47,12 +47,12 @@ export function VerdictMatrix({ rules = VERDICT_RULES, rows, label = "Who could 
     <table className="matrix" aria-label={label}>
       <thead>
         <tr>
-          <th style={{ width: 152 }}>Reader</th>
-          <th style={{ width: 58 }} className="no12">
+          <th style={{ width: 178 }}>Reader</th>
+          <th style={{ width: 66 }} className="no12">
             Hub
           </th>
           {rules.map((rule) => (
-            <th key={rule.id} className="c" style={{ width: 43 }}>
+            <th key={rule.id} className="c" style={{ width: 41 }}>
               {rule.label}
             </th>
           ))}
@@ -67,7 +67,7 @@ export function VerdictMatrix({ rules = VERDICT_RULES, rows, label = "Who could 
             <td title={row.name}>
               <span className="row">
                 <Avatar name={row.name} small />
-                <span className="m">{row.name.replace(/^Dr\.?\s+/, "")}</span>
+                <span className="m cut">{row.name.replace(/^Dr\.?\s+/, "")}</span>
               </span>
             </td>
             <td className="q no12">{row.hub}</td>

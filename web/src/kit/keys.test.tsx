@@ -50,6 +50,17 @@ describe("keys", () => {
     expect(other).not.toHaveBeenCalled();
   });
 
+  it("with Ctrl+Enter save also where a choice list would take Enter", () => {
+    const save = vi.fn();
+    const view = render(<Room scope="Form" actions={[{ id: "t.save", keys: ["Ctrl+Enter"], label: "Save", run: save, inFields: true }]} />);
+    const choice = view.getByText("press");
+    const opens = vi.fn((event: Event) => event.preventDefault());
+    choice.addEventListener("keydown", opens);
+    press("Enter", { ctrlKey: true }, choice);
+    expect(save).toHaveBeenCalledTimes(1);
+    expect(opens).not.toHaveBeenCalled();
+  });
+
   it("leave Enter to the focused button", () => {
     const run = vi.fn();
     const view = render(<Room scope="List" actions={[{ id: "t.open", keys: ["Enter"], label: "Open", run }]} />);

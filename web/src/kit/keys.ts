@@ -153,6 +153,14 @@ export function handleKey(event: KeyboardEvent): void {
   if (opens) pending = { prefix: step, until: Date.now() + SEQUENCE_MS };
 }
 
+/** Ctrl+Enter saves and signs wherever the focus is: a list of choices would take it as Enter, and only open. */
+function handleFirst(event: KeyboardEvent): void {
+  if (!["Ctrl+Enter", "Ctrl+Shift+Enter"].includes(keyOf(event)) || event.defaultPrevented) return;
+  handleKey(event);
+  // The action may have prevented it meanwhile.
+  if ((event as Event).defaultPrevented) event.stopPropagation();
+}
+
 let listening = false;
 
 /** Registers actions while the component lives. `scope` is the heading under `?`: "List", "Reading", "Everywhere". */
@@ -163,6 +171,7 @@ export function useKeys(scope: string, actions: KeyAction[]): void {
     scopes.set(token, { name: scope, actions });
     if (!listening) {
       listening = true;
+      window.addEventListener("keydown", handleFirst, true);
       window.addEventListener("keydown", handleKey);
     }
   });

@@ -1,7 +1,7 @@
 import type { ReactNode } from "react";
 import { useNow } from "./now";
 import { PriorityMark } from "./PriorityMark";
-import { age, clock, type Instant, type Place, plainDate } from "./time";
+import { age, clock, type Instant, MINUTE, type Place, plainDate, span } from "./time";
 import { TimeLeft } from "./TimeLeft";
 
 /** Identity as every page shows it (the server's `Banner` fits); this file is the only place that formats it. */
@@ -90,7 +90,7 @@ export function PatientBanner({ patient, accession, exam, site, priority, promis
       </Field>
       <div className="clk">
         <span className="l row sp">
-          <span>{promise?.minutes != null ? `Promise ${promise.minutes} min` : "No promise"}</span>
+          <span>{promise?.minutes != null ? `Promise ${span(promise.minutes * MINUTE)}` : "No promise"}</span>
           {promise?.due != null && <span className="num">due {clock(promise.due, (here ?? site).zone)}</span>}
         </span>
         <span className="row" style={{ gap: 10 }}>

@@ -1,6 +1,6 @@
 /** What stands where data would: nothing yet, not yet here, could not be had. */
 import { type ReactNode, useEffect, useState } from "react";
-import { Button } from "./Button";
+import { Button, LinkButton } from "./Button";
 import { Icon, type IconName } from "./Icon";
 
 /** Teaches: what will appear here, and how to make it appear. */
@@ -65,7 +65,7 @@ function words(error: unknown): Problem {
   if (error instanceof Error) {
     const detail = "detail" in error && typeof error.detail === "string" ? error.detail : undefined;
     const title = "title" in error && typeof error.title === "string" ? error.title : error.message;
-    return { title, detail };
+    return { title, detail: detail === title ? undefined : detail };
   }
   return { title: "This could not be shown" };
 }
@@ -73,6 +73,8 @@ function words(error: unknown): Problem {
 /** Says what happened in words and offers the way on. */
 export function ErrorState({ error, retry, action }: { error: unknown; retry?: () => void; action?: ReactNode }) {
   const { title, detail } = words(error);
+  // Asking again brings the same answer.
+  const closed = error instanceof Error && "status" in error && (error.status === 403 || error.status === 404);
   return (
     <div className="empty" role="alert">
       <span className="amber">
@@ -81,7 +83,8 @@ export function ErrorState({ error, retry, action }: { error: unknown; retry?: (
       <b>{title}</b>
       {detail && <p>{detail}</p>}
       <div className="row">
-        {retry && (
+        {closed && !action && <LinkButton to="/">To my first room</LinkButton>}
+        {retry && !closed && (
           <Button icon="undo" onClick={retry}>
             Try again
           </Button>

@@ -27,7 +27,8 @@ function change(next: Shown[]): void {
 /** Shows a message; never for patient identity that the page itself doesn't show. */
 export function toast(message: Toast): () => void {
   const id = ++count;
-  change([...shown.slice(-3), { ...message, id }]);
+  // The same words again are one message, told anew.
+  change([...shown.filter((one) => one.undo || one.text !== message.text).slice(-3), { ...message, id }]);
   return () => dismiss(id);
 }
 

@@ -189,7 +189,7 @@ def _image_row(s: Any, patient: Any) -> SiteRow:
         order_id=None,
         priority="ROUTINE",
         patient=patient,
-        exam=f"{s.exam or 'Images'}, {s.number_of_instances} images",
+        exam=f"{s.exam or 'Images'}, {s.number_of_instances} image{'' if s.number_of_instances == 1 else 's'}",
         last_image_at=s.last_received_at,
         steps=Steps(current=1, attention=is_waiting),
         state_text="Held" if s.match_state == "held" else "No order" if is_waiting else "Arriving",

@@ -21,7 +21,7 @@ Words = str | Callable[[EventLine], str]
 
 def _images(event: EventLine) -> str:
     number = event.detail.get("instances") or event.detail.get("images")
-    return f"{number} images" if number else "Images"
+    return f"{number} image{'' if number == 1 else 's'}" if number else "Images"
 
 
 def _is_fetch(event: EventLine) -> bool:

@@ -4,7 +4,7 @@ import { useEffect } from "react";
 import { Navigate, Outlet, useLocation, useNavigate } from "react-router";
 import { api, ApiError, queryClient } from "../../api/client";
 import { startLive } from "../../api/live";
-import { acceptSession, firstRoom, hasRole, herePlace, sessionQuery, signOut, useSession } from "../../api/session";
+import { acceptSession, firstRoom, hasRole, herePlace, mayEnter, seesPatients, sessionQuery, signOut, useSession } from "../../api/session";
 import type { RoomName, Session } from "../../api/types";
 import { Icon } from "../../kit/Icon";
 import { type KeyAction, useKeys } from "../../kit/keys";
@@ -14,6 +14,7 @@ import { ErrorState, SkeletonRows } from "../../kit/states";
 import { near } from "../../kit/time";
 import { toast } from "../../kit/toast";
 import { ViewerHost } from "../read/viewer/Host";
+import { NotHere } from "./pages";
 import { SearchBox } from "./SearchBox";
 
 const ROOMS: Partial<Record<RoomName, RailRoom>> = {
@@ -32,6 +33,9 @@ const QUARANTINE: RailRoom = { to: "/quarantine", label: "Quarantine", icon: "sh
 /** And fetch priors from other archives and send studies to them. */
 const TRANSFERS: RailRoom = { to: "/transfers", label: "Transfers", icon: "handback", keyHint: "g t" };
 
+/** An auditor's first room; others come to a case from their own. */
+const CASES: RailRoom = { to: "/case", label: "Cases", icon: "timeline", keyHint: "g c" };
+
 /** Everything behind the sign-in. */
 export function Layout() {
   const session = useQuery(sessionQuery);
@@ -49,7 +53,9 @@ function SignedIn({ session }: { session: Session }) {
   const navigate = useNavigate();
   const userId = session.user.id;
   useEffect(() => startLive(queryClient), [userId]);
+  const room = useLocation().pathname.split("/")[1] ?? "";
   const rooms = session.rooms.flatMap((name) => ROOMS[name] ?? []);
+  if (hasRole(session, "auditor")) rooms.push(CASES);
   if (hasRole(session, "coordinator") || hasRole(session, "site_staff")) rooms.push(MESSAGES, QUARANTINE, TRANSFERS);
   useKeys(
     "Everywhere",
@@ -69,11 +75,11 @@ function SignedIn({ session }: { session: Session }) {
       user={{ name: session.user.display_name, line: useLine(session), on: session.reader?.on_shift_until != null }}
       demonstration={session.demonstration}
       places={[herePlace(session)]}
-      search={<SearchBox />}
+      search={seesPatients(session) ? <SearchBox /> : undefined}
       menu={<PlaceMenu />}
       onSignOut={() => void leave()}
     >
-      <Outlet />
+      {mayEnter(session, room) ? <Outlet /> : <NotHere />}
       <ViewerHost />
     </Shell>
   );

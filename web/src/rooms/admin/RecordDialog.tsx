@@ -58,6 +58,17 @@ export function problemsOf(fields: readonly Field[], values: Values): Record<str
   return found;
 }
 
+/** A refusal by field; and in words what no field shown says. */
+export function refusalOf(error: unknown, shown: readonly Pick<Field, "name">[]): { told: Record<string, string>; words: string } {
+  const told: Record<string, string> = {};
+  if (error instanceof ApiError && Array.isArray(error.problem.problems)) {
+    for (const one of error.problem.problems as { field?: unknown; text?: unknown }[]) if (typeof one.field === "string" && typeof one.text === "string") told[one.field.split(".")[0] ?? one.field] = one.text;
+  }
+  const names = Object.keys(told);
+  const all = names.length > 0 && names.every((name) => shown.some((field) => field.name === name));
+  return { told, words: all ? "Not saved. See what is marked above." : error instanceof Error ? error.message : "This was not saved" };
+}
+
 /** A form for one thing, in a dialog. Ctrl+Enter saves. */
 export function RecordDialog({ title, save, fields, start, onSave, onClose, note, width = 560 }: RecordDialogProps) {
   const [values, setValues] = useState<Values>(start);
@@ -79,12 +90,9 @@ export function RecordDialog({ title, save, fields, start, onSave, onClose, note
       await onSave(values);
       onClose();
     } catch (error) {
-      if (error instanceof ApiError && Array.isArray(error.problem.problems)) {
-        const told: Record<string, string> = {};
-        for (const one of error.problem.problems as { field?: unknown; text?: unknown }[]) if (typeof one.field === "string" && typeof one.text === "string") told[one.field.split(".")[0] ?? one.field] = one.text;
-        setFromServer(told);
-      }
-      setRefusal(error instanceof Error ? error.message : "This was not saved");
+      const { told, words } = refusalOf(error, fields.filter((field) => !field.when || field.when(values)));
+      setFromServer(told);
+      setRefusal(words);
     } finally {
       setBusy(false);
     }

@@ -158,6 +158,7 @@ function Week({ shifts, readers, now }: { shifts: readonly Shift[]; readers: rea
             <span className="m">{nameOf(id).replace(/^Dr\.?\s+/, "")}</span>
           </span>
           <span className="wk-b">
+            <u style={{ left: share(now) }} />
             {shifts
               .filter((one) => one.reader_id === id && ms(one.ends_at) > from && ms(one.starts_at) < to)
               .map((one) => {
@@ -169,7 +170,6 @@ function Week({ shifts, readers, now }: { shifts: readonly Shift[]; readers: rea
                   </i>
                 );
               })}
-            <u style={{ left: share(now) }} />
           </span>
         </div>
       ))}

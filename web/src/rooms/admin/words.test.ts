@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { problemsOf } from "./RecordDialog";
+import { ApiError } from "../../api/client";
+import { problemsOf, refusalOf } from "./RecordDialog";
 import type { ReaderFacts } from "./types";
 import { endOfDay, instantIn, jurisdictionName, lastDay, lastDayField, leftWords, runsOut, shiftTimes, standing } from "./words";
 
@@ -23,6 +24,13 @@ describe("validity", () => {
     expect(standing(one, NOW)).toBe(how);
     expect(leftWords(one, NOW)).toBe(words);
   });
+});
+
+it("tells a refusal at its field, and in words only what no field says", () => {
+  const error = new ApiError("Not right", "port: too large", 422, "/problems/invalid", "invalid", { problems: [{ field: "port", text: "too large" }] });
+  expect(refusalOf(error, [{ name: "port" }])).toEqual({ told: { port: "too large" }, words: "Not saved. See what is marked above." });
+  expect(refusalOf(error, [{ name: "host" }]).words).toBe("port: too large");
+  expect(refusalOf(new Error("No line"), [])).toEqual({ told: {}, words: "No line" });
 });
 
 it("lists what runs out, the ended first", () => {

@@ -3,7 +3,7 @@ import { Link } from "react-router";
 import { api, queryClient, url } from "../../api/client";
 import type { AlarmBrief } from "../../api/types";
 import { Button, Empty, Icon, inPlaces, MINUTE, ms, near, Panel, type Place, PriorityMark, priorityRank, ReasonDialog, span, toast, useNow } from "../../kit";
-import { alarmName, type BoardDelivery, channelName, deliveryTitle, imageCount, isStuck, nameOf, sortAlarms, type Unmatched } from "./words";
+import { alarmName, type BoardDelivery, channelName, deliveriesStand, deliveryTitle, imageCount, isStuck, mayRetry, nameOf, sortAlarms, type Unmatched } from "./words";
 
 function again(): Promise<void> {
   return queryClient.invalidateQueries({ queryKey: ["board"] });
@@ -54,9 +54,8 @@ export function DeliveriesPanel({ deliveries, here }: { deliveries: readonly Boa
   const now = useNow(MINUTE);
   const [retrying, setRetrying] = useState<BoardDelivery | null>(null);
   const sorted = [...deliveries].sort((a, b) => Number(isStuck(b)) - Number(isStuck(a)));
-  const moving = deliveries.filter((one) => !isStuck(one)).length;
   return (
-    <Panel className="clip fixed" title="Deliveries" count={deliveries.length} end={deliveries.length > 0 && <span className="sm q">{moving === deliveries.length ? "retried by themselves" : `${deliveries.length - moving} stopped`}</span>}>
+    <Panel className="clip fixed" title="Deliveries" count={deliveries.length} end={<span className="sm q">{deliveriesStand(deliveries)}</span>}>
       {deliveries.length === 0 ? (
         <p className="quiet-line">Every signed report has reached its site.</p>
       ) : (
@@ -76,9 +75,11 @@ export function DeliveriesPanel({ deliveries, here }: { deliveries: readonly Boa
                     {next && one.state === "queued" && <span title={inPlaces(next, [site, here])}> Next try {near(next, here.zone, now)}.</span>}
                   </div>
                 </div>
-                <Button size="sm" onClick={() => setRetrying(one)}>
-                  Retry
-                </Button>
+                {mayRetry(one) && (
+                  <Button size="sm" onClick={() => setRetrying(one)}>
+                    Retry
+                  </Button>
+                )}
               </li>
             );
           })}

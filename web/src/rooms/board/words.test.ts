@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { csv } from "../../kit/download";
 import { HOUR } from "../../kit/time";
 import { lights, ribbon } from "./hubLayout";
-import { type BoardCase, type BoardReader, deliveryTitle, hubs, lacksReader, passes, shortReader, sortAlarms, stateOf, toneOf } from "./words";
+import { type BoardCase, type BoardReader, deliveriesStand, deliveryTitle, hubs, isStuck, lacksReader, mayRetry, passes, shortReader, sortAlarms, stateOf, toneOf } from "./words";
 
 const NOW = Date.parse("2026-11-25T01:41:00Z");
 const at = (hours: number) => new Date(NOW + hours * HOUR).toISOString();
@@ -35,9 +35,21 @@ describe("a delivery in words", () => {
   it.each([
     [base, "Norfjord did not answer, 2 tries"],
     [{ ...base, state: "failed", acknowledgement_code: "AE" } as const, "Norfjord refused the message (AE)"],
+    [{ ...base, state: "held", acknowledgement_code: "AR" } as const, "Norfjord refused the message (AR)"],
     [{ ...base, state: "held" } as const, "Held back for Norfjord"],
     [{ ...base, attempts: 0 } as const, "Waits to go to Norfjord"],
   ])("%#", (delivery, words) => expect(deliveryTitle(delivery, "Norfjord")).toBe(words));
+});
+
+it("tells what stands still from what goes on by itself", () => {
+  const [queued, refused, waits] = [
+    { state: "queued", acknowledgement_code: "AE", attempts: 1 },
+    { state: "held", acknowledgement_code: "AR", attempts: 1 },
+    { state: "held", acknowledgement_code: null, attempts: 0 },
+  ] as const;
+  expect([queued, refused, waits].map(isStuck)).toEqual([false, true, false]);
+  expect([queued, refused, waits].map(mayRetry)).toEqual([true, true, false]);
+  expect([[queued], [queued, refused], [waits], []].map(deliveriesStand)).toEqual(["retried by themselves", "1 stopped", "", ""]);
 });
 
 it("shows unseen alarms first, then the newest", () => {

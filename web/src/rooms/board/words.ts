@@ -58,8 +58,8 @@ export function channelName(channel: string): string {
 /** What happened to a delivery, in one sentence. */
 export function deliveryTitle(delivery: Pick<BoardDelivery, "state" | "acknowledgement_code" | "attempts" | "channel" | "last_error" | "destination">, site: string): string {
   const code = delivery.acknowledgement_code;
+  if (isRefusal(code)) return `${site} refused the message (${code})`;
   if (delivery.state === "held") return `Held back for ${site}`;
-  if (code === "AE" || code === "AR") return `${site} refused the message (${code})`;
   if (delivery.channel === "archive") return "The PDF was not stored in the archive";
   if (delivery.state === "sent") return `${site} has not answered yet`;
   if (delivery.attempts === 0) return `Waits to go to ${site}`;
@@ -67,8 +67,24 @@ export function deliveryTitle(delivery: Pick<BoardDelivery, "state" | "acknowled
 }
 
 /** Red: stopped until a person acts. Amber: goes on by itself. */
-export function isStuck(delivery: Pick<BoardDelivery, "state">): boolean {
-  return delivery.state === "failed";
+export function isStuck(delivery: Pick<BoardDelivery, "state" | "acknowledgement_code">): boolean {
+  return delivery.state === "failed" || (delivery.state === "held" && isRefusal(delivery.acknowledgement_code));
+}
+
+function isRefusal(code: string | null): boolean {
+  return code === "AE" || code === "AR";
+}
+
+/** A report that was held before any try waits for its order: sending it again is no way on. */
+export function mayRetry(delivery: Pick<BoardDelivery, "state" | "attempts">): boolean {
+  return !(delivery.state === "held" && delivery.attempts === 0);
+}
+
+/** How all of them stand: "2 stopped", or that they go on by themselves. */
+export function deliveriesStand(deliveries: readonly Pick<BoardDelivery, "state" | "acknowledgement_code">[]): string {
+  const stuck = deliveries.filter(isStuck).length;
+  if (stuck > 0) return `${stuck} stopped`;
+  return deliveries.length > 0 && deliveries.every((one) => one.state === "queued" || one.state === "sent") ? "retried by themselves" : "";
 }
 
 const ALARMS: Record<string, string> = {

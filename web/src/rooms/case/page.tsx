@@ -7,6 +7,7 @@ import { herePlace, useSession } from "../../api/session";
 import type { CaseDetail, Timeline } from "../../api/types";
 import { Chip, ErrorState, Foot, Note, Page, PatientBanner, type Place, SkeletonRows, type Tab, Tabs, useKeys, zoneCity } from "../../kit";
 import { Actions } from "./Actions";
+import { CasesPage } from "./Cases";
 import { Deliveries, Orders, Reports, Studies } from "./Papers";
 import { Readers } from "./Readers";
 import { Seen, Steps } from "./Records";
@@ -17,12 +18,16 @@ import "./case.css";
 
 const TOPICS: readonly Topic[] = ["case", "study", "order", "delivery", "report", "alarm"];
 
+export default function CaseRoom() {
+  const { caseId } = useParams();
+  return caseId ? <CasePage caseId={caseId} /> : <CasesPage />;
+}
+
 /** One case: its time, who could read it, who saw what, and all its papers. */
-export default function CasePage() {
-  const { caseId = "" } = useParams();
+function CasePage({ caseId }: { caseId: string }) {
   const session = useSession();
   const board = session.rooms.includes("board");
-  const crumb = board ? { label: "Command centre", to: "/board" } : session.rooms.includes("list") ? { label: "My list", to: "/list" } : session.rooms.includes("site") ? { label: "Site", to: "/site" } : undefined;
+  const crumb = board ? { label: "Command centre", to: "/board" } : session.rooms.includes("list") ? { label: "My list", to: "/list" } : session.rooms.includes("site") ? { label: "Site", to: "/site" } : { label: "Cases", to: "/case" };
   const found = useQuery({ queryKey: ["case", caseId], queryFn: ({ signal }) => api.get<CaseDetail>(url`/api/cases/${caseId}`, signal), meta: { topics: TOPICS } });
   const timeline = useQuery({ queryKey: ["timeline", caseId], queryFn: ({ signal }) => api.get<Timeline>(url`/api/cases/${caseId}/timeline`, signal), meta: { topics: TOPICS } });
   const detail = found.data;

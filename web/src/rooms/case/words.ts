@@ -19,6 +19,13 @@ export function stateWords(state: CaseState): string {
   return STATES[state] ?? state;
 }
 
+const READS: Record<string, string> = { waiting: "Waiting", assigned: "Assigned", reading: "Being read", done: "Signed", cancelled: "Cancelled" };
+
+/** How far the newest read of a case is. */
+export function readWords(state: string): string {
+  return READS[state] ?? state;
+}
+
 const TONES: Record<string, IntervalTone> = { arriving: "arriving", images: "arriving", waiting: "waiting", reading: "reading" };
 
 export function toneOfInterval(kind: string): IntervalTone {

@@ -1,5 +1,5 @@
 import { Button, Chip, Icon } from "../../kit";
-import type { CheckAction, ShownCheck } from "./checks";
+import { type CheckAction, gathered, type ShownCheck } from "./checks";
 
 const WORDS: Record<CheckAction["kind"], string> = { go: "Go", series: "Show", images: "Show" };
 
@@ -7,6 +7,7 @@ const WORDS: Record<CheckAction["kind"], string> = { go: "Go", series: "Show", i
 export function Checks({ checks, waiting, onAct }: { checks: readonly ShownCheck[]; waiting: boolean; onAct: (action: CheckAction) => void }) {
   const stops = checks.filter((check) => check.level === "stop").length;
   const asks = checks.length - stops;
+  const { empty, lines } = gathered(checks);
   return (
     <section className="checks" aria-label="Checks before signing">
       <div className="row sp chk-h">
@@ -18,7 +19,23 @@ export function Checks({ checks, waiting, onAct }: { checks: readonly ShownCheck
         <span className="q sm">{waiting ? "checking" : checks.length === 0 ? "nothing stands in the way" : ""}</span>
       </div>
       <ul className="scroll">
-        {checks.map((check, index) => {
+        {empty.length > 0 && (
+          <li className="bad many">
+            <span>
+              <Icon name="cross" size={14} />
+              <span className="sr">Stops: </span>
+            </span>
+            <div>
+              Not filled in:{" "}
+              {empty.map(({ name, check }) => (
+                <Button key={check.field} size="sm" onClick={() => check.action && onAct(check.action)}>
+                  {name}
+                </Button>
+              ))}
+            </div>
+          </li>
+        )}
+        {lines.map((check, index) => {
           const action = check.action;
           return (
             <li key={`${check.id} ${check.field ?? index}`} className={check.level === "stop" ? "bad" : "ask"}>

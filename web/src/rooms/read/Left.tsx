@@ -39,8 +39,30 @@ export function Left({ detail, viewer, loadedPriors, onPrior }: { detail: CaseDe
           ))}
         </ul>
       )}
+      <Documents orders={detail.orders} />
       {report && <PriorReport prior={report} zone={detail.facility.time_zone} onClose={() => setReport(null)} />}
     </aside>
+  );
+}
+
+/** Requisitions and worksheets of the order: read beside the images. */
+function Documents({ orders }: { orders: CaseDetail["orders"] }) {
+  const all = orders.flatMap((order) => order.documents.map((document) => ({ ...document, href: url`/api/orders/${order.id}/documents/${document.id}` })));
+  if (all.length === 0) return null;
+  return (
+    <>
+      <div className="ph" style={{ borderTop: "1px solid var(--line)" }}>
+        <h2>Documents</h2>
+        <span className="cnt">{all.length}</span>
+      </div>
+      <div className="scroll docs">
+        {all.map((document) => (
+          <a key={document.id} href={document.href} target="_blank" rel="noreferrer" title={document.name}>
+            {document.name} <span className="q">{document.kind}</span>
+          </a>
+        ))}
+      </div>
+    </>
   );
 }
 

@@ -67,7 +67,7 @@ export function Room({ workspace, detail, lost, onReopen }: Props) {
     else openStudy(study, true);
   };
   const onSigned = (version: Version, kind: SignKind) => {
-    toast({ tone: "done", text: SIGN_WORDS[kind].done });
+    toast({ tone: "done", text: detail.is_provisional ? "Signed, and held until the study is matched to its order" : SIGN_WORDS[kind].done });
     void queryClient.invalidateQueries({ queryKey: ["my-list"] });
     void queryClient.invalidateQueries({ queryKey: ["case", detail.id] });
     if (kind === "preliminary" && workspace.read.kind !== "preliminary") {

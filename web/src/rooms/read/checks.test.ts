@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { ViewerSeries } from "../../../viewer/protocol";
-import { allChecks, pictureOf, unseenSeries } from "./checks";
+import { allChecks, gathered, pictureOf, unseenSeries } from "./checks";
 import { toDoc } from "./text";
 
 const series = (change: Partial<ViewerSeries>): ViewerSeries => ({ uid: "1", studyUid: "s", number: 4, description: "Bone", modality: "CT", slices: 64, seen: 64, prior: false, ...change });
@@ -26,6 +26,15 @@ describe("the picture on the screen", () => {
     expect(all[0]).toMatchObject({ id: "wrong-study", level: "stop" });
     expect(all[1]?.action).toEqual({ kind: "go", field: "recommendation" });
   });
+});
+
+it("tells what is empty in one line", () => {
+  const stop = (field: string, text: string) => ({ id: "required", level: "stop", text, field }) as const;
+  const all = allChecks([stop("haem", "Haemorrhage is not filled in."), stop("findings", "Findings is empty."), stop("side", "Left is said, the order is of the right.")], [series({ seen: 0 })], "right");
+  const { empty, lines } = gathered(all);
+  expect(empty.map((one) => one.name)).toEqual(["Haemorrhage", "Findings"]);
+  expect(lines.map((one) => one.level)).toEqual(["stop", "ask"]);
+  expect(gathered(all.slice(1)).lines).toHaveLength(3);
 });
 
 describe("section text", () => {

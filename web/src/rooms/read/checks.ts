@@ -28,6 +28,15 @@ export function pictureOf(shown: readonly string[] | null, studies: readonly str
   return shown.some((uid) => studies.includes(uid)) ? "right" : "only-priors";
 }
 
+const EMPTY = / is (?:not filled in|empty)\.$/;
+
+/** What is merely empty is told in one line, each with its way there; everything else has a line of its own. */
+export function gathered(checks: readonly ShownCheck[]): { empty: { name: string; check: ShownCheck }[]; lines: ShownCheck[] } {
+  const empty = checks.filter((one) => one.level === "stop" && one.action?.kind === "go" && EMPTY.test(one.text));
+  if (empty.length < 2) return { empty: [], lines: [...checks] };
+  return { empty: empty.map((check) => ({ name: check.text.replace(EMPTY, ""), check })), lines: checks.filter((one) => !empty.includes(one)) };
+}
+
 /** Server's checks and ours, what stops first. */
 export function allChecks(server: readonly ReportCheck[], series: readonly ViewerSeries[], picture: ReturnType<typeof pictureOf>): ShownCheck[] {
   const own: ShownCheck[] = picture === "wrong" ? [{ id: "wrong-study", level: "stop", text: "The images on the screen are not of this report's patient and exam.", action: { kind: "images" } }] : [];

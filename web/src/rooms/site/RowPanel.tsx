@@ -1,12 +1,12 @@
-import { Select } from "@mantine/core";
+import { Select, TextInput } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
-import { useRef, useState } from "react";
+import { type SyntheticEvent, useRef, useState } from "react";
 import { Link } from "react-router";
 import { api, queryClient, url } from "../../api/client";
 import type { Banner, OrderBrief, SiteFacility, SiteRow, Version } from "../../api/types";
 import { Button, dayClock, Dialog, Empty, ErrorState, Facts, Icon, IconButton, near, patientName, PatientLine, PriorityMark, ReasonDialog, ReportText, SkeletonText, toast, useKeys, useNow } from "../../kit";
 import { MatchDialog } from "../board/MatchDialog";
-import { isOrderOnly } from "./words";
+import { expectedCount, isOrderOnly } from "./words";
 
 export interface RowPanelProps {
   row: SiteRow | undefined;
@@ -153,6 +153,7 @@ function Waiting({ row, facility, onAttach }: { row: SiteRow; facility: SiteFaci
             The report is promised for {dayClock(row.due_at, facility.time_zone)} {facility.short_name}.
           </p>
         )}
+        {canComplete && row.study_id && <Expect key={row.study_id} studyId={row.study_id} />}
         {row.order_id && <Order orderId={row.order_id} facility={facility} row={row} onAttach={onAttach} />}
       </div>
       <div className="ra">
@@ -175,6 +176,38 @@ function Waiting({ row, facility, onAttach }: { row: SiteRow; facility: SiteFaci
       </div>
       {matching && row.study_id && <MatchDialog studyId={row.study_id} held={row.is_held} site={{ zone: facility.time_zone, label: facility.short_name }} why={row.what_happens} onClose={() => setMatching(false)} />}
     </>
+  );
+}
+
+/** The technologist knows how many images there will be: with the last of them the study is complete, without waiting. */
+function Expect({ studyId }: { studyId: string }) {
+  const [number, setNumber] = useState("");
+  const [busy, setBusy] = useState(false);
+  const [problem, setProblem] = useState<string | null>(null);
+  const expect = async (event: SyntheticEvent) => {
+    event.preventDefault();
+    const instances = expectedCount(number);
+    if (instances === null) return setProblem("A whole number, 1 to 100,000");
+    setBusy(true);
+    setProblem(null);
+    try {
+      await api.post(url`/api/studies/${studyId}/expect`, { instances });
+      toast({ tone: "done", text: `Complete as soon as ${instances === 1 ? "1 image is" : `${instances} images are`} here` });
+      setNumber("");
+      await queryClient.invalidateQueries({ queryKey: ["site"] });
+    } catch (error) {
+      setProblem(error instanceof Error ? error.message : "Not noted. Try again.");
+    } finally {
+      setBusy(false);
+    }
+  };
+  return (
+    <form className="expect" onSubmit={(event) => void expect(event)} noValidate>
+      <TextInput label="Images that will come in all" inputMode="numeric" autoComplete="off" value={number} error={problem} onChange={(event) => setNumber(event.currentTarget.value)} />
+      <Button type="submit" busy={busy} disabled={!number.trim()}>
+        Expect them
+      </Button>
+    </form>
   );
 }
 

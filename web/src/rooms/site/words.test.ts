@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { SiteRow } from "../../api/types";
-import { inTab, sortRows, toneOf } from "./words";
+import { expectedCount, inTab, sortRows, toneOf } from "./words";
 
 const NOW = Date.parse("2026-11-25T02:00:00Z");
 const iso = (minutes: number) => new Date(NOW + minutes * 60_000).toISOString();
@@ -27,4 +27,8 @@ it("is red only while it is late and not yet signed", () => {
   expect(toneOf(row("a", { due_at: iso(-1), current: 3 }), NOW)).toBe("broken");
   expect(toneOf(row("a", { due_at: iso(-1), current: 4, version }), NOW)).toBeUndefined();
   expect(toneOf(row("a", { attention: true }), NOW)).toBe("person");
+});
+
+it("takes a whole number of images and nothing else", () => {
+  expect(["96", " 1 ", "0", "", "1.5", "100001", "all"].map(expectedCount)).toEqual([96, 1, null, null, null, null, null]);
 });

@@ -52,3 +52,9 @@ export function toneOf(row: SiteRow, now: number): RowTone {
   if (row.due_at && row.version === null && Date.parse(row.due_at) < now && row.steps.current < 4) return "broken";
   return row.steps.attention ? "person" : undefined;
 }
+
+/** How many images will come, as typed; null where it is no such number. */
+export function expectedCount(typed: string): number | null {
+  const number = Number(typed.trim());
+  return Number.isInteger(number) && number >= 1 && number <= 100_000 ? number : null;
+}
