@@ -208,7 +208,7 @@ def scene(context: Context, cast: Cast, owner: Engine) -> Scene:
     ids = {name: str(value) for name, value in _rows(context, owner, cast, made).items()}
     places = {
         "organization_slug": "norfjord", "study": STUDY, "series": SERIES, "instance": f"{SERIES}.1", "frames": "1",
-        "frame": "1", "path": "7FE00010", "language": "en",
+        "frame": "1", "requestType": "WADO", "studyUID": STUDY, "objectUID": f"{SERIES}.1", "path": "7FE00010", "language": "en",
     }  # fmt: skip
     with Session(owner) as s:
         s.add(
@@ -287,7 +287,9 @@ def calls(scene: Scene) -> list[Call]:
                     assert name in scene.ids, f"name a row of Norfjord's for the parameter {name} of {route}"
                     path = path.replace(f"{{{name}}}", scene.ids[name])
                 elif parameter["in"] == "query" and parameter.get("required"):
-                    query[name] = "Larsen" if name == "q" else str(_value(name, schema, document, scene))
+                    query[name] = (
+                        "Larsen" if name == "q" else scene.ids.get(name) or str(_value(name, schema, document, scene))
+                    )
             content = operation.get("requestBody", {}).get("content", {})
             schema = content.get("application/json", {}).get("schema")
             body = _value("", schema, document, scene) if schema else None

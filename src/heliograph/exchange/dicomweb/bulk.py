@@ -5,26 +5,14 @@ from __future__ import annotations
 import re
 
 from heliograph.kit.codecs.dicom import DicomError, Source, inflate, locate_data_set, opened
+from heliograph.kit.codecs.dicom.explicit import WIDTHS, little
 from heliograph.kit.codecs.dicom.part10 import DEFLATED
 from heliograph.kit.codecs.dicom.walk import PIXEL_TAGS, Element, elements, encoding_of, items
 from heliograph.kit.errors import NotFound
 
+ENCAPSULATED_DOCUMENT = "00420011"
 _PATH = re.compile(r"[0-9A-F]{8}(/\d{1,6}/[0-9A-F]{8}){0,32}", re.IGNORECASE)
-_WIDTHS = {
-    "OW": 2,
-    "OL": 4,
-    "OF": 4,
-    "OD": 8,
-    "OV": 8,
-    "US": 2,
-    "SS": 2,
-    "UL": 4,
-    "SL": 4,
-    "FL": 4,
-    "FD": 8,
-    "UV": 8,
-    "SV": 8,
-}
+_MEDIA = re.compile(r"[a-z0-9.+-]{1,60}/[a-z0-9.+-]{1,60}")
 
 
 def is_pixel_data(path: str) -> bool:
@@ -47,6 +35,25 @@ def bulk_value(file: Source, path: str) -> bytes:
             raise NotFound from error
 
 
+def document_type(file: Source) -> str:
+    """The MIME type of an encapsulated document (PS3.3 C.24.2), "" if it tells none."""
+    try:
+        text = bulk_value(file, "00420012").decode("ascii", "replace").strip(" \0").lower()
+    except NotFound:
+        return ""
+    return text if _MEDIA.fullmatch(text) else ""
+
+
+def document(file: Source) -> bytes:
+    """An encapsulated document without its padding. Raises NotFound."""
+    content = bulk_value(file, ENCAPSULATED_DOCUMENT)
+    try:
+        length = int.from_bytes(bulk_value(file, "00420015"), "little")
+    except NotFound:
+        length = 0
+    return content[:length] if len(content) - 1 <= length <= len(content) else content.removesuffix(b"\0")
+
+
 def _value(data: memoryview, steps: list[str]) -> bytes:
     start, syntax = locate_data_set(data)
     if syntax in DEFLATED:
@@ -59,7 +66,7 @@ def _value(data: memoryview, steps: list[str]) -> bytes:
         if found is None:
             raise NotFound
         if step + 1 == len(steps):
-            return _little(data, found, little=encoding.little)
+            return _little(data, found, is_little=encoding.little)
         parts = enumerate(items(data, found, depth=depth + 1))
         place = next((item for number, item in parts if number == int(steps[step + 1])), None)
         if place is None:
@@ -68,9 +75,6 @@ def _value(data: memoryview, steps: list[str]) -> bytes:
     raise NotFound
 
 
-def _little(data: memoryview, element: Element, *, little: bool) -> bytes:
+def _little(data: memoryview, element: Element, *, is_little: bool) -> bytes:
     value = bytes(data[element.offset : element.offset + element.length])
-    width = _WIDTHS.get(element.vr.split(" ")[0], 1)
-    if little or width == 1 or len(value) % width:
-        return value
-    return b"".join(value[i : i + width][::-1] for i in range(0, len(value), width))
+    return value if is_little else little(value, WIDTHS.get(element.vr.split(" ")[0], 1))

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from fastapi import Depends, Request, Response
+from fastapi import Depends, Request
 
 from heliograph.exchange.dicomweb.frames import Places
 from heliograph.exchange.dicomweb.visible import Gate, Seen
@@ -49,6 +49,17 @@ class Door:
         seen = self.study(study_uid)
         return self.places.find(self.works, self.known.actor, seen.study_id, series_uid, sop_uid)
 
+    def place_of_object(self, study_uid: str, sop_uid: str, series_uid: str | None = None) -> InstancePlace:
+        """Where an instance is, named without its series."""
+        seen = self.study(study_uid)
+        with self.works.read(self.known.actor) as work:
+            found = instance_places(
+                work.session, seen.study_id, series_instance_uid=series_uid, sop_instance_uid=sop_uid
+            )
+        if not found:
+            raise NotFound
+        return found[0]
+
     def all_places(self, study_uid: str, series_uid: str | None = None) -> list[InstancePlace]:
         """Where the instances of a study or series are; NotFound when there are none."""
         seen = self.study(study_uid)
@@ -65,11 +76,6 @@ DoorDep = Annotated[Door, Depends(Door)]
 def tag_of(*parts: str) -> str:
     """A strong entity tag of what the parts name."""
     return '"' + hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32] + '"'
-
-
-def unchanged(tag: str) -> Response:
-    """304: the client has it."""
-    return Response(status_code=304, headers={"ETag": tag, "Cache-Control": PRIVATE})
 
 
 def dumps(value: list[dict[str, Any]] | Mapping[str, Any]) -> str:

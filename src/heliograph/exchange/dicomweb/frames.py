@@ -96,6 +96,11 @@ def source_of(objects: Objects, place: InstancePlace) -> Path | bytes:
 
 def pieces(objects: Objects, place: InstancePlace) -> Iterator[bytes]:
     """The stored file, exactly, in pieces of a mebibyte."""
-    for at in range(0, place.object_length, _PIECE):
-        length = min(_PIECE, place.object_length - at)
-        yield objects.get_range(place.object_key, place.object_offset + at, length)
+    return range_pieces(objects, place, 0, place.object_length)
+
+
+def range_pieces(objects: Objects, place: InstancePlace, offset: int, length: int) -> Iterator[bytes]:
+    """`length` bytes of the stored file from `offset`, in pieces of a mebibyte."""
+    for at in range(0, length, _PIECE):
+        size = min(_PIECE, length - at)
+        yield objects.get_range(place.object_key, place.object_offset + offset + at, size)

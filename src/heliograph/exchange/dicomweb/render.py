@@ -1,4 +1,4 @@
-"""Rendered frames (PS3.18 8.3.5, 10.4.1.1.3): small pictures for lists. Diagnosis happens in the viewer, on stored frames."""
+"""Rendered frames (PS3.18 8.3.5, 10.4.1.1.3): pictures for lists and letters. Diagnosis happens in the viewer."""
 
 from __future__ import annotations
 
@@ -6,31 +6,24 @@ import io
 from pathlib import Path
 from typing import Any
 
-import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 from pydicom import Dataset, dcmread
-from pydicom.pixels.processing import (
-    apply_color_lut,
-    apply_modality_lut,
-    apply_voi_lut,
-    convert_color_space,
-)
+from pydicom.pixels.processing import apply_color_lut, convert_color_space
 
+from heliograph.exchange.dicomweb.render_options import BadParameter, Picture, Viewport, Window
 from heliograph.exchange.dicomweb.syntaxes import NATIVE, swapped
-from heliograph.kit.codecs.dicom.part10 import EXPLICIT_BIG, EXPLICIT_LITTLE
+from heliograph.exchange.dicomweb.voi import shades
+from heliograph.kit.codecs.dicom.errors import DicomError
+from heliograph.kit.codecs.dicom.part10 import EXPLICIT_BIG
+from heliograph.kit.codecs.dicom.pixels import ImageFacts, decode, native_words
 from heliograph.kit.errors import HeliographError
 
 Pixels = NDArray[Any]
 
 _MOST_PIXELS = 100_000_000
-_JPEG = {f"1.2.840.10008.1.2.4.{n}" for n in (50, 51)}
-_LOSSLESS = {f"1.2.840.10008.1.2.4.{n}" for n in (57, 70)}
-_JPEG_LS = {f"1.2.840.10008.1.2.4.{n}" for n in (80, 81)}
-_JPEG_2000 = {f"1.2.840.10008.1.2.4.{n}" for n in (90, 91)}
-_HTJ2K = {f"1.2.840.10008.1.2.4.{n}" for n in (201, 202, 203)}
-_RLE = "1.2.840.10008.1.2.5"
+PICTURES = {"image/jpeg": "JPEG", "image/png": "PNG", "image/gif": "GIF"}
 
 
 class NotRenderable(HeliographError):
@@ -59,161 +52,141 @@ def render(
     Raises:
         NotRenderable
     """
+    how = Picture(
+        Window(*window) if window else None, Viewport(viewport[0], viewport[1], enlarges=False) if viewport else None
+    )
+    return encoded([drawn(dataset, frame, transfer_syntax_uid, how)], picture, how.quality)
+
+
+def drawn(dataset: Dataset, frame: bytes, transfer_syntax_uid: str, how: Picture, *, number: int = 1) -> Image.Image:
+    """Stored frame `number`, from 1, as an image of 8 bits a sample: windowed, cut, scaled and annotated.
+
+    Raises:
+        NotRenderable
+        BadParameter: the viewport shows no part of the image.
+    """
     try:
-        pixels = decode(dataset, frame, transfer_syntax_uid)
-        shown = _grey(dataset, pixels, window) if pixels.ndim == 2 else _colour(dataset, pixels)
-        image = Image.fromarray(shown)
-        if viewport is not None:
-            image.thumbnail(viewport, Image.Resampling.LANCZOS)
-        made = io.BytesIO()
-        if picture == "image/png":
-            image.save(made, "PNG")
-        else:
-            image.save(made, "JPEG", quality=88)
-        return made.getvalue()
-    except NotRenderable:
+        image = Image.fromarray(_eight_bits(dataset, frame, transfer_syntax_uid, how, number))
+        if how.viewport is not None:
+            image = placed(image, how.viewport, is_region=how.is_region)
+        if how.annotation:
+            image = _annotated(image, dataset, how.annotation)
+    except (NotRenderable, BadParameter):
         raise
     except Exception as error:  # decoders raise what they like; a list without a picture is better than no list
         raise NotRenderable from error
+    return image
 
 
-def decode(dataset: Dataset, frame: bytes, transfer_syntax_uid: str) -> Pixels:
-    """The samples of one frame, (rows, columns) or (rows, columns, samples), with their sign.
-
-    Raises:
-        NotRenderable: its transfer syntax is not one of still pictures.
-    """
-    rows, columns = int(dataset.Rows), int(dataset.Columns)
-    samples = int(dataset.get("SamplesPerPixel", 1))
-    allocated = int(dataset.BitsAllocated)
-    if not 0 < rows * columns <= _MOST_PIXELS:
-        raise NotRenderable
-    if transfer_syntax_uid in NATIVE:
-        return _native(dataset, frame, transfer_syntax_uid, (rows, columns, samples, allocated))
-    if transfer_syntax_uid == _RLE:
-        kind = np.dtype(f"<u{allocated // 8}")
-        planes = np.frombuffer(imagecodecs.dicomrle_decode(frame, kind), kind)
-        pixels = planes.reshape(samples, rows, columns).transpose(1, 2, 0)
-    elif transfer_syntax_uid in _JPEG | _LOSSLESS:
-        pixels = _jpeg(frame, transfer_syntax_uid)
-    elif transfer_syntax_uid in _JPEG_LS:
-        pixels = imagecodecs.jpegls_decode(frame)
-    elif transfer_syntax_uid in _JPEG_2000:
-        pixels = imagecodecs.jpeg2k_decode(frame)
-    elif transfer_syntax_uid in _HTJ2K:
-        pixels = imagecodecs.htj2k_decode(frame)
+def encoded(images: list[Image.Image], media: str, quality: int = 88, *, milliseconds: int = 100) -> bytes:
+    """Images as one file of `media`; several only as an animated GIF."""
+    made = io.BytesIO()
+    if media == "image/gif":
+        first, *rest = images
+        more: dict[str, Any] = (
+            {"save_all": True, "append_images": rest, "duration": milliseconds, "loop": 0} if rest else {}
+        )
+        first.save(made, "GIF", **more)
+    elif media == "image/png":
+        images[0].save(made, "PNG")
     else:
-        raise NotRenderable
-    pixels = pixels.reshape(rows, columns, -1)
-    return _signed(dataset, pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+        images[0].save(made, "JPEG", quality=quality)
+    return made.getvalue()
 
 
-def _jpeg(frame: bytes, transfer_syntax_uid: str) -> Pixels:
-    if transfer_syntax_uid in _LOSSLESS:
-        return np.asarray(imagecodecs.ljpeg_decode(frame))
-    return np.asarray(imagecodecs.jpeg_decode(frame))
+def placed(image: Image.Image, viewport: Viewport, *, is_region: bool = False) -> Image.Image:
+    """The part of the image that the viewport shows, flipped as it says, as large as fits with its proportions."""
+    across, down = (image.width, image.height) if is_region else (1, 1)
+    left, top = viewport.left * across, viewport.top * down
+    width = abs(viewport.part_width) * across or image.width - left
+    height = abs(viewport.part_height) * down or image.height - top
+    right, bottom = round(min(left + width, image.width)), round(min(top + height, image.height))
+    if right <= round(left) or bottom <= round(top):
+        raise BadParameter("viewport: it shows no part of the image.")
+    image = image.crop((round(left), round(top), right, bottom))
+    if viewport.part_width < 0:
+        image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    if viewport.part_height < 0:
+        image = image.transpose(Image.Transpose.FLIP_TOP_BOTTOM)
+    factor = min(viewport.width / image.width, viewport.height / image.height)
+    if factor < 1 or (factor > 1 and viewport.enlarges):
+        size = max(round(image.width * factor), 1), max(round(image.height * factor), 1)
+        image = image.resize(size, Image.Resampling.LANCZOS if factor < 1 else Image.Resampling.BICUBIC)
+    return image
 
 
-def _native(dataset: Dataset, frame: bytes, syntax: str, shape: tuple[int, int, int, int]) -> Pixels:
-    rows, columns, samples, allocated = shape
-    if allocated == 1:
-        bits = np.unpackbits(np.frombuffer(frame, np.uint8), bitorder="little")
-        return bits[: rows * columns].reshape(rows, columns)
-    if dataset.get("PhotometricInterpretation") == "YBR_FULL_422":
-        pairs = np.frombuffer(frame, np.uint8, rows * columns * 2).reshape(-1, 4)  # Y Y Cb Cr (PS3.3 C.7.6.3.1.2)
-        return pairs[:, [0, 2, 3, 1, 2, 3]].reshape(rows, columns, 3)
-    kind = np.dtype(f"<u{allocated // 8}")
-    little = swapped(frame, syntax, allocated) if syntax == EXPLICIT_BIG else frame
-    pixels = np.frombuffer(little, kind, rows * columns * samples)
-    if samples == 1:
-        return _signed(dataset, pixels.reshape(rows, columns))
-    if dataset.get("PlanarConfiguration", 0) == 1:
-        return pixels.reshape(samples, rows, columns).transpose(1, 2, 0)
-    return pixels.reshape(rows, columns, samples)
-
-
-def _signed(dataset: Dataset, pixels: Pixels) -> Pixels:
-    """Samples with the sign that Pixel Representation tells, bits above Bits Stored dropped (old overlays live there)."""
-    stored = int(dataset.get("BitsStored", dataset.BitsAllocated))
-    if pixels.dtype.kind == "f" or pixels.ndim == 3:
-        return pixels
-    wide = pixels.astype(np.int64) & ((1 << stored) - 1)
-    if dataset.get("PixelRepresentation", 0) == 1:
-        wide = np.where(wide >= 1 << (stored - 1), wide - (1 << stored), wide)
-        return wide.astype(np.int32 if stored > 16 else np.int16)
-    return wide.astype(np.uint32 if stored > 16 else np.uint16)
-
-
-def _grey(dataset: Dataset, pixels: Pixels, window: tuple[float, float] | None) -> Pixels:
-    photometric = dataset.get("PhotometricInterpretation", "MONOCHROME2")
-    if photometric == "PALETTE COLOR":
-        return _eight_bits(apply_color_lut(pixels, dataset))
-    view = _with_groups(dataset)
-    values = apply_modality_lut(pixels, view)
-    if window is None and ("WindowCenter" in view or "VOILUTSequence" in view):
-        values = apply_voi_lut(values, view)
-        low, high = float(values.min()), float(values.max())
-        if "WindowCenter" in view and "VOILUTSequence" not in view:
-            low, high = _output_range(view)
-    elif window is not None:
-        low = window[0] - 0.5 - (window[1] - 1) / 2  # PS3.3 C.11.2.1.2.1
-        high = low + window[1] - 1
-    else:
-        low, high = (float(v) for v in np.percentile(values, (0.5, 99.5)))
-    scaled = np.clip((values.astype(np.float32) - low) / max(high - low, 1e-6), 0, 1) * 255
-    shown: Pixels = scaled.astype(np.uint8)
-    return 255 - shown if photometric == "MONOCHROME1" else shown
-
-
-def _output_range(view: Dataset) -> tuple[float, float]:
-    """What a linear window maps to (PS3.3 C.11.2.1.2): the range of the stored values after rescaling."""
-    stored = int(view.BitsStored)
-    low, high = (-(1 << stored - 1), (1 << stored - 1) - 1) if view.PixelRepresentation else (0, (1 << stored) - 1)
-    slope, intercept = float(view.get("RescaleSlope", 1)), float(view.get("RescaleIntercept", 0))
-    return low * slope + intercept, high * slope + intercept
-
-
-def _with_groups(dataset: Dataset) -> Dataset:
-    """The data set with the rescaling and window of its functional groups on top, as enhanced objects keep them."""
-    view = Dataset()
-    for name in (
-        "RescaleSlope",
-        "RescaleIntercept",
-        "ModalityLUTSequence",
-        "WindowCenter",
-        "WindowWidth",
-        "VOILUTFunction",
-        "VOILUTSequence",
-        "BitsStored",
-        "BitsAllocated",
-        "PixelRepresentation",
-        "PhotometricInterpretation",
-    ):
-        if name in dataset:
-            setattr(view, name, dataset.get(name))
-    groups = [*dataset.get("SharedFunctionalGroupsSequence", [])[:1]]
-    groups += [*dataset.get("PerFrameFunctionalGroupsSequence", [])[:1]]
-    for group in groups:
-        for macro in ("PixelValueTransformationSequence", "FrameVOILUTSequence"):
-            for item in group.get(macro, [])[:1]:
-                for inner in item:
-                    view[inner.tag] = inner
-    return view
-
-
-def _colour(dataset: Dataset, pixels: Pixels) -> Pixels:
-    photometric = str(dataset.get("PhotometricInterpretation", "RGB"))
-    native = str(getattr(dataset, "file_meta", Dataset()).get("TransferSyntaxUID", EXPLICIT_LITTLE)) in NATIVE
-    rle = str(getattr(dataset, "file_meta", Dataset()).get("TransferSyntaxUID", "")) == _RLE
-    shown = _eight_bits(pixels[..., :3])
-    if photometric in {"YBR_FULL", "YBR_FULL_422"} and (native or rle):
+def _eight_bits(dataset: Dataset, frame: bytes, syntax: str, how: Picture, number: int) -> Pixels:
+    facts = _facts(dataset)
+    words, photometric = _words(facts, frame, syntax)
+    if facts.samples == 1:
+        if photometric == "PALETTE COLOR":
+            kept = words[..., 0] & np.array((1 << facts.stored) - 1, words.dtype)
+            return _narrow(apply_color_lut(kept, dataset))
+        return np.ascontiguousarray(shades(dataset, words[..., 0], number, how.window))
+    shown = _narrow(words[..., :3], facts.stored)
+    if photometric in {"YBR_FULL", "YBR_FULL_422"}:
         return convert_color_space(shown, "YBR_FULL", "RGB")
     return shown
 
 
-def _eight_bits(pixels: Pixels) -> Pixels:
+def _facts(dataset: Dataset) -> ImageFacts:
+    allocated = int(dataset.BitsAllocated)
+    facts = ImageFacts(
+        int(dataset.Rows),
+        int(dataset.Columns),
+        int(dataset.get("SamplesPerPixel") or 1),
+        allocated,
+        int(dataset.get("BitsStored") or allocated),
+        int(dataset.get("PixelRepresentation") or 0) == 1,
+        str(dataset.get("PhotometricInterpretation") or "MONOCHROME2"),
+        int(dataset.get("PlanarConfiguration") or 0),
+    )
+    if not 0 < facts.rows * facts.columns <= _MOST_PIXELS or facts.samples not in {1, 3, 4}:
+        raise NotRenderable
+    return facts
+
+
+def _words(facts: ImageFacts, frame: bytes, syntax: str) -> tuple[Pixels, str]:
+    """(rows, columns, samples) as stored, and the photometric interpretation. Raises NotRenderable."""
+    try:
+        if syntax not in NATIVE:
+            return decode(facts, frame, syntax)
+        if facts.allocated == 1:
+            bits = np.unpackbits(np.frombuffer(frame, np.uint8), bitorder="little", count=facts.rows * facts.columns)
+            return bits.reshape(facts.rows, facts.columns, 1), facts.photometric
+        if facts.photometric == "YBR_FULL_422" and facts.samples == 3:
+            pairs = np.frombuffer(frame, np.uint8, facts.rows * facts.columns * 2).reshape(-1, 4)
+            # Y Y Cb Cr of two pixels (PS3.3 C.7.6.3.1.2)
+            return pairs[:, [0, 2, 3, 1, 2, 3]].reshape(facts.rows, facts.columns, 3), facts.photometric
+        content = swapped(frame, syntax, facts.allocated) if syntax == EXPLICIT_BIG else frame
+        return native_words(facts, content), facts.photometric
+    except DicomError as error:
+        raise NotRenderable from error
+
+
+def _narrow(pixels: Pixels, stored: int | None = None) -> Pixels:
+    """Samples of 8 bits: the highest of those stored."""
     if pixels.dtype == np.uint8:
         return np.ascontiguousarray(pixels)
-    most = max(int(pixels.max()), 1)
-    shift = 8 if pixels.dtype == np.uint16 and most > 255 else 0
-    return np.ascontiguousarray((pixels >> shift).astype(np.uint8))
+    bits = stored if stored is not None else (16 if int(pixels.max(initial=0)) > 255 else 8)
+    return np.ascontiguousarray((pixels >> max(bits - 8, 0)).astype(np.uint8))
+
+
+def _annotated(image: Image.Image, dataset: Dataset, wanted: frozenset[str]) -> Image.Image:
+    """The image with lines of text in it (PS3.18 8.3.5.1.1): who it is of, and how it was made."""
+    size = max(image.height // 32, 9)
+    font = ImageFont.load_default(size)
+    draw = ImageDraw.Draw(image)
+    ink: Any = 255 if image.mode == "L" else (255, 255, 255)
+    edge: Any = 0 if image.mode == "L" else (0, 0, 0)
+    corners = {
+        "patient": ("PatientName", "PatientID", "PatientBirthDate", "PatientSex"),
+        "technique": ("Modality", "StudyDate", "StudyDescription", "SeriesDescription", "KVP", "SliceThickness"),
+    }
+    for name in sorted(wanted):
+        lines = [str(dataset.get(keyword)) for keyword in corners[name] if str(dataset.get(keyword) or "").strip()]
+        at = size // 2 if name == "patient" else image.height - (len(lines) + 1) * (size + 2)
+        for line in lines:
+            draw.text((size // 2, at), line, fill=ink, font=font, stroke_width=1, stroke_fill=edge)
+            at += size + 2
+    return image

@@ -1,230 +1,243 @@
-"""Routes of WADO-RS (PS3.18 10.4): stored objects, metadata, frames, bulk data and pictures."""
+"""Routes of WADO-RS (PS3.18 10.4): objects, metadata, frames and bulk data. Pictures are in `rendered_api`."""
 
 from __future__ import annotations
 
-from typing import Annotated
+import gzip
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
-from fastapi import APIRouter, Header, Query, Response
-from fastapi.responses import StreamingResponse
+from fastapi import APIRouter, Response
 
 from heliograph.exchange.dicomweb import multipart, wado
-from heliograph.exchange.dicomweb.door import JSON, PREFIX, PRIVATE, DoorDep, tag_of, unchanged
-from heliograph.exchange.dicomweb.frames import pieces
+from heliograph.exchange.dicomweb.asked import Asked, AskedDep, ranged, streamed, unchanged, whole
+from heliograph.exchange.dicomweb.bulk import ENCAPSULATED_DOCUMENT, bulk_value, document, document_type
+from heliograph.exchange.dicomweb.door import JSON, PREFIX, PRIVATE, DoorDep, tag_of
+from heliograph.exchange.dicomweb.frames import range_pieces, source_of
+from heliograph.exchange.dicomweb.negotiate import Offer, choose, refuse_mixed
+from heliograph.exchange.dicomweb.syntaxes import FRAME_TYPES, OCTETS
 from heliograph.kit.errors import NotFound
 from heliograph.kit.http import ObjectsDep
+from heliograph.kit.objects import Objects
 from heliograph.records.archive import metadata
 from heliograph.records.archive.queries import InstancePlace
 
 router = APIRouter(prefix=PREFIX, tags=["dicomweb"])
-Accept = Annotated[str, Header()]
-IfNoneMatch = Annotated[str, Header()]
+Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
+
+_SERIES = "/studies/{study}/series/{series}"
+_INSTANCE = f"{_SERIES}/instances/{{instance}}"
+_JSON_OFFERS = (Offer(JSON), Offer("application/json"))
 
 
-@router.get("/studies/{study}/metadata")
-def study_metadata(door: DoorDep, objects: ObjectsDep, study: str, if_none_match: IfNoneMatch = "") -> Response:
+def retrievable(on: APIRouter, path: str) -> Callable[[Endpoint], Endpoint]:
+    """A GET route that answers HEAD, too (RFC 9110 9.3.2): the same headers without a body."""
+
+    def add(endpoint: Endpoint) -> Endpoint:
+        on.add_api_route(path, endpoint, methods=["GET"])
+        on.add_api_route(path, endpoint, methods=["HEAD"], include_in_schema=False)
+        return endpoint
+
+    return add
+
+
+# ------------------------------------------------------------------ metadata
+
+
+@retrievable(router, "/studies/{study}/metadata")
+def study_metadata(door: DoorDep, asked: AskedDep, objects: ObjectsDep, study: str) -> Response:
     """The metadata of all instances of a study."""
     seen = door.study(study)
+    kind = choose(asked.types, _JSON_OFFERS).type
     with door.works.read(door.known.actor) as work:
         documents = metadata.series_documents(work.session, seen.study_id)
         if not documents:
             raise NotFound
-        tag = tag_of(*(d.key for d in documents))
-        if tag == if_none_match:
+        tag = _weak(*(d.key for d in documents), kind)
+        if asked.has(tag):
             return unchanged(tag)
-        text = metadata.study_document(work.session, objects, documents)
-    return Response(text, media_type=JSON, headers={"ETag": tag, "Cache-Control": PRIVATE})
+        text = metadata.study_document(work.session, objects, documents).encode()
+    return _json(asked, kind, tag, text)
 
 
-@router.get("/studies/{study}/series/{series}/metadata")
-def series_metadata(
-    door: DoorDep,
-    objects: ObjectsDep,
-    study: str,
-    series: str,
-    if_none_match: IfNoneMatch = "",
-    accept_encoding: Annotated[str, Header()] = "",
-) -> Response:
+@retrievable(router, f"{_SERIES}/metadata")
+def series_metadata(door: DoorDep, asked: AskedDep, objects: ObjectsDep, study: str, series: str) -> Response:
     """The metadata of all instances of a series: one read, sent as it is kept, compressed."""
     seen = door.study(study)
+    kind = choose(asked.types, _JSON_OFFERS).type
     with door.works.read(door.known.actor) as work:
         documents = metadata.series_documents(work.session, seen.study_id, series)
         if not documents or not documents[0].number_of_instances:
             raise NotFound
-        tag = tag_of(documents[0].key)
-        if tag == if_none_match:
+        tag = _weak(documents[0].key, kind)
+        if asked.has(tag):
             return unchanged(tag)
         packed = metadata.read_document(work.session, objects, documents[0])
-    headers = {"ETag": tag, "Cache-Control": PRIVATE, "Vary": "Accept-Encoding"}
-    if "gzip" in accept_encoding:
-        return Response(packed, media_type=JSON, headers={**headers, "Content-Encoding": "gzip"})
-    return Response(metadata.unpacked(packed), media_type=JSON, headers=headers)
+    if asked.gzip:
+        return _json(asked, kind, tag, packed, encoded=True)
+    return _json(asked, kind, tag, metadata.unpacked(packed))
 
 
-@router.get("/studies/{study}/series/{series}/instances/{instance}/metadata")
-def instance_metadata(door: DoorDep, study: str, series: str, instance: str) -> Response:
+@retrievable(router, f"{_INSTANCE}/metadata")
+def instance_metadata(door: DoorDep, asked: AskedDep, study: str, series: str, instance: str) -> Response:
     """The metadata of one instance."""
     seen = door.study(study)
+    kind = choose(asked.types, _JSON_OFFERS).type
     with door.works.read(door.known.actor) as work:
         text = metadata.instance_metadata(work.session, seen.study_id, series, instance)
     if text is None:
         raise NotFound
-    return Response(f"[{text}]", media_type=JSON, headers={"Cache-Control": PRIVATE})
+    tag = _weak(text, kind)
+    return unchanged(tag) if asked.has(tag) else _json(asked, kind, tag, f"[{text}]".encode())
 
 
-@router.get("/studies/{study}")
-def retrieve_study(door: DoorDep, objects: ObjectsDep, study: str) -> Response:
-    """All objects of a study, exactly as stored."""
-    return _objects(door.all_places(study), objects)
+def _json(asked: Asked, kind: str, tag: str, body: bytes, *, encoded: bool = False) -> Response:
+    headers = {"Content-Type": kind, "ETag": tag, "Cache-Control": PRIVATE, "Vary": "Accept, Accept-Encoding"}
+    if asked.gzip and not encoded:
+        body, encoded = gzip.compress(body, compresslevel=3, mtime=0), True
+    if encoded:
+        headers["Content-Encoding"] = "gzip"
+    headers["Content-Length"] = str(len(body))
+    return Response(b"" if asked.is_head else body, headers=headers)
 
 
-@router.get("/studies/{study}/series/{series}")
-def retrieve_series(door: DoorDep, objects: ObjectsDep, study: str, series: str) -> Response:
-    """All objects of a series, exactly as stored."""
-    return _objects(door.all_places(study, series), objects)
+# ------------------------------------------------------------------ objects
 
 
-@router.get("/studies/{study}/series/{series}/instances/{instance}")
+@retrievable(router, "/studies/{study}")
+def retrieve_study(door: DoorDep, asked: AskedDep, objects: ObjectsDep, study: str) -> Response:
+    """All objects of a study, in the transfer syntax that is accepted: `*` means as stored."""
+    return _objects(asked, objects, door.all_places(study))
+
+
+@retrievable(router, _SERIES)
+def retrieve_series(door: DoorDep, asked: AskedDep, objects: ObjectsDep, study: str, series: str) -> Response:
+    """All objects of a series."""
+    return _objects(asked, objects, door.all_places(study, series))
+
+
+@retrievable(router, _INSTANCE)
 def retrieve_instance(
-    door: DoorDep, objects: ObjectsDep, study: str, series: str, instance: str, accept: Accept = ""
+    door: DoorDep, asked: AskedDep, objects: ObjectsDep, study: str, series: str, instance: str
 ) -> Response:
-    """One object, exactly as stored; bare if `application/dicom` alone is accepted."""
+    """One object; bare if `application/dicom` is accepted without multipart/related."""
     place = door.place(study, series, instance)
-    if not _single(accept):
-        return _objects([place], objects)
-    kind = f"application/dicom; transfer-syntax={place.transfer_syntax_uid}"
-    headers = {
-        "Content-Length": str(place.object_length),
-        "ETag": tag_of(place.sha256.hex()),
-        "Cache-Control": PRIVATE,
-    }
-    return StreamingResponse(pieces(objects, place), media_type=kind, headers=headers)
+    refuse_mixed(asked.types)
+    offer = choose(asked.types, wado.offers_of(place, alone=True))
+    if offer.is_multipart:
+        return _objects(asked, objects, [place])
+    return bare_object(asked, objects, place, offer)
 
 
-@router.get("/studies/{study}/series/{series}/instances/{instance}/frames/{frames}")
-def retrieve_frames(
-    door: DoorDep,
-    objects: ObjectsDep,
-    study: str,
-    series: str,
-    instance: str,
-    frames: str,
-    accept: Accept = "",
-    if_none_match: IfNoneMatch = "",
-) -> Response:
-    """Frames in their stored transfer syntax: one range read each."""
-    numbers = wado.frame_numbers(frames)
-    place = door.place(study, series, instance)
-    single = _single(accept)
-    tag = tag_of(place.sha256.hex(), *map(str, numbers), str(single))
-    if tag == if_none_match:
+def bare_object(asked: Asked, objects: Objects, place: InstancePlace, offer: Offer) -> Response:
+    """One object as one file."""
+    kind = wado.kind_of(offer)
+    if offer.transfer_syntax != place.transfer_syntax_uid:
+        tag = _weak(place.sha256.hex(), kind)
+        if asked.has(tag):
+            return unchanged(tag)
+        return streamed(asked, kind, wado.object_pieces(objects, place, offer), tag=tag)
+    tag = tag_of(place.sha256.hex())
+    if asked.has(tag):
         return unchanged(tag)
-    kind, body = wado.frames_body(objects, place, numbers, single=single)
-    return _bytes(body, kind, tag)
-
-
-@router.get("/studies/{study}/series/{series}/instances/{instance}/bulkdata/{path:path}")
-def retrieve_bulk(
-    door: DoorDep, objects: ObjectsDep, study: str, series: str, instance: str, path: str, accept: Accept = ""
-) -> Response:
-    """The value behind a BulkDataURI."""
-    place = door.place(study, series, instance)
-    kind, body = wado.bulk_body(objects, place, path, single=_single(accept))
-    return _bytes(body, kind, tag_of(place.sha256.hex(), path, str(_single(accept))))
-
-
-# ------------------------------------------------------------------ rendered
-
-Viewport = Annotated[str, Query(max_length=40, pattern=r"^$|^\d{1,5},\d{1,5}(,.*)?$")]
-Window = Annotated[str, Query(max_length=60, pattern=r"^$|^-?[\d.]{1,12},[\d.]{1,12}(,\w*)?$")]
-
-
-@router.get("/studies/{study}/series/{series}/instances/{instance}/rendered")
-@router.get("/studies/{study}/series/{series}/instances/{instance}/frames/{frame}/rendered")
-def rendered(
-    door: DoorDep,
-    objects: ObjectsDep,
-    study: str,
-    series: str,
-    instance: str,
-    frame: int = 1,
-    accept: Accept = "",
-    viewport: Viewport = "",
-    window: Window = "",
-) -> Response:
-    """A frame as JPEG or PNG (PS3.18 8.3.5): `window=centre,width`, `viewport=width,height`."""
-    return _picture(door.place(study, series, instance), objects, frame, accept, viewport, window)
-
-
-@router.get("/studies/{study}/thumbnail")
-@router.get("/studies/{study}/series/{series}/thumbnail")
-def thumbnail(
-    door: DoorDep,
-    objects: ObjectsDep,
-    study: str,
-    series: str | None = None,
-    accept: Accept = "",
-    viewport: Viewport = "",
-) -> Response:
-    """A small picture of the middle of a study or series."""
-    with_pixels = [p for p in door.all_places(study, series) if p.number_of_frames]
-    if not with_pixels:
-        raise NotFound
-    place = with_pixels[len(with_pixels) // 2]
-    frame = (place.number_of_frames + 1) // 2
-    return _picture(place, objects, frame, accept, viewport or "128,128", "")
-
-
-@router.get("/studies/{study}/series/{series}/instances/{instance}/thumbnail")
-@router.get("/studies/{study}/series/{series}/instances/{instance}/frames/{frame}/thumbnail")
-def instance_thumbnail(
-    door: DoorDep,
-    objects: ObjectsDep,
-    study: str,
-    series: str,
-    instance: str,
-    frame: int = 1,
-    accept: Accept = "",
-    viewport: Viewport = "",
-) -> Response:
-    """A small picture of a frame."""
-    place = door.place(study, series, instance)
-    return _picture(place, objects, frame, accept, viewport or "128,128", "")
-
-
-def _picture(
-    place: InstancePlace, objects: ObjectsDep, frame: int, accept: str, viewport: str, window: str
-) -> Response:
-    media = "image/png" if "image/png" in accept and "image/jpeg" not in accept else "image/jpeg"
-    size = [int(part) for part in viewport.split(",")[:2]] if viewport else []
-    shown = [float(part) for part in window.split(",")[:2]] if window else []
-    body = wado.picture(
-        objects,
-        place,
-        frame,
-        window=(shown[0], shown[1]) if len(shown) == 2 else None,
-        viewport=(max(size[0], 1), max(size[1], 1)) if len(size) == 2 else None,
-        media=media,
+    return ranged(
+        asked,
+        kind,
+        tag,
+        place.object_length,
+        lambda first, end: range_pieces(objects, place, first, end - first),
     )
-    return _bytes(body, media, tag_of(place.sha256.hex(), str(frame), viewport, window, media))
 
 
-# ------------------------------------------------------------------ answers
-
-
-def _objects(places: list[InstancePlace], objects: ObjectsDep) -> Response:
+def _objects(asked: Asked, objects: Objects, places: list[InstancePlace]) -> Response:
+    refuse_mixed(asked.types)
+    chosen = wado.acceptable(places, asked.types)
     boundary = multipart.new_boundary()
-    return StreamingResponse(
-        wado.objects_body(objects, places, boundary),
-        media_type=multipart.content_type(boundary, "application/dicom"),
-        headers={"Cache-Control": "no-store"},
-    )
+    body = wado.objects_body(objects, chosen, boundary)
+    if len(places) == 1:  # what can't be had at all is refused, not answered in part
+        place, offer = chosen[0]
+        if not asked.is_head:
+            wado.check_transcodable(objects, place, offer)
+    # PS3.18 10.4.3.1: 206 where only some of the objects can be had as accepted.
+    status = 200 if len(chosen) == len(places) else 206
+    return streamed(asked, multipart.content_type(boundary, "application/dicom"), body, status=status)
 
 
-def _single(accept: str) -> bool:
-    """Whether the client wants one bare part rather than multipart, which is what it gets if it says nothing."""
-    return bool(accept) and "multipart/related" not in accept and "*/*" not in accept
+# ------------------------------------------------------------------ frames
 
 
-def _bytes(body: bytes, kind: str, tag: str) -> Response:
-    # The header is set as it is: Starlette would add a charset to some types.
-    return Response(body, headers={"Content-Type": kind, "ETag": tag, "Cache-Control": PRIVATE})
+@retrievable(router, f"{_INSTANCE}/frames/{{frames}}")
+def retrieve_frames(
+    door: DoorDep, asked: AskedDep, objects: ObjectsDep, study: str, series: str, instance: str, frames: str
+) -> Response:
+    """Frames: as stored (one range read each) for `transfer-syntax=*`, else decoded, or compressed anew without loss."""
+    place = door.place(study, series, instance)
+    return _frames(asked, objects, place, wado.frame_numbers(frames))
+
+
+def _frames(asked: Asked, objects: Objects, place: InstancePlace, numbers: list[int]) -> Response:
+    refuse_mixed(asked.types, but=FRAME_TYPES)
+    offer = wado.frames_offer(place, asked.types, alone=len(numbers) == 1)
+    kind = wado.kind_of(offer)
+    named = (place.sha256.hex(), *map(str, numbers), str(offer))
+    # Random boundaries make equal answers unequal bytes: only bare ones have a strong tag.
+    tag = _weak(*named) if offer.is_multipart else tag_of(*named)
+    if asked.has(tag):
+        return unchanged(tag)
+    found = wado.frames_as(objects, place, numbers, offer)
+    if not offer.is_multipart:
+        return whole(asked, kind, tag, next(found))
+    boundary = multipart.new_boundary()
+    outer = multipart.content_type(boundary, offer.type)
+    if len(numbers) > 1:
+        return streamed(asked, outer, wado.multipart_of(boundary, kind, _begun(found)), tag=tag)
+    return whole(asked, outer, tag, b"".join(wado.multipart_of(boundary, kind, found)))
+
+
+def _begun(found: Iterator[bytes]) -> Iterator[bytes]:
+    """The frames, of which the first is made now: what can't be decoded is refused before the answer begins."""
+    first = next(found)
+
+    def all_of_them() -> Iterator[bytes]:
+        yield first
+        yield from found
+
+    return all_of_them()
+
+
+# ------------------------------------------------------------------ bulk data
+
+
+@retrievable(router, f"{_INSTANCE}/bulkdata/{{path:path}}")
+def retrieve_bulk(
+    door: DoorDep, asked: AskedDep, objects: ObjectsDep, study: str, series: str, instance: str, path: str
+) -> Response:
+    """The value behind a BulkDataURI; encapsulated pixel data goes frame by frame."""
+    place = door.place(study, series, instance)
+    if wado.is_in_frames(place, path):
+        return _frames(asked, objects, place, wado.all_frames(place))
+    native = wado.native_pixels(place, path)
+    offers = [Offer(OCTETS, is_multipart=True), Offer(OCTETS)]
+    is_document = path.upper() == ENCAPSULATED_DOCUMENT
+    if is_document and (media := document_type(source_of(objects, place))):
+        offers += [Offer(media), Offer(media, is_multipart=True)]
+    offer = choose(asked.types, offers)
+    tag = tag_of(place.sha256.hex(), path, str(offer))
+    if asked.has(tag):
+        return unchanged(tag)
+    if native is not None and not offer.is_multipart:
+        at = native.offset
+        return ranged(
+            asked, OCTETS, tag, native.length, lambda first, end: range_pieces(objects, place, at + first, end - first)
+        )
+    source = source_of(objects, place)
+    value = document(source) if is_document else bulk_value(source, path)
+    if not offer.is_multipart:
+        return whole(asked, offer.type, tag, value)
+    boundary = multipart.new_boundary()
+    body = b"".join(wado.multipart_of(boundary, offer.type, [value]))
+    return whole(asked, multipart.content_type(boundary, offer.type), f"W/{tag}", body)
+
+
+def _weak(*parts: str) -> str:
+    """An entity tag of what means the same, whatever its bytes."""
+    return f"W/{tag_of(*parts)}"

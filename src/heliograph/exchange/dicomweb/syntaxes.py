@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
+from heliograph.exchange.dicomweb.negotiate import Offer
+from heliograph.kit.codecs.dicom.explicit import little
 from heliograph.kit.codecs.dicom.part10 import DEFLATED, EXPLICIT_BIG, EXPLICIT_LITTLE, IMPLICIT_LITTLE
+from heliograph.kit.codecs.dicom.pixels import DECODABLE, ENCODABLE
 
 OCTETS = "application/octet-stream"
+DICOM = "application/dicom"
 _PREFIX = "1.2.840.10008.1.2."
 _ENCAPSULATED_UNCOMPRESSED = f"{_PREFIX}1.98"
 _TYPES = {
@@ -18,6 +24,8 @@ _TYPES = {
     **{f"{_PREFIX}4.{n}": "image/jphc" for n in (201, 202, 203)},
     f"{_PREFIX}5": "image/dicom-rle",
 }
+FRAME_TYPES = frozenset(_TYPES.values())
+"""Media types of compressed frames; some are also those of pictures."""
 NATIVE = frozenset({IMPLICIT_LITTLE, EXPLICIT_LITTLE, EXPLICIT_BIG, _ENCAPSULATED_UNCOMPRESSED, *DEFLATED})
 
 
@@ -37,7 +45,61 @@ def swapped(frame: bytes, transfer_syntax_uid: str, bits_allocated: int | None) 
     width = (bits_allocated or 8) // 8
     if transfer_syntax_uid != EXPLICIT_BIG or width < 2 or len(frame) % width:
         return frame
-    turned = bytearray(len(frame))
-    for byte in range(width):
-        turned[byte::width] = frame[width - 1 - byte :: width]
-    return bytes(turned)
+    return little(frame, width)
+
+
+_COMPRESSIBLE_BITS = frozenset({8, 16})
+
+
+def _made(transfer_syntax_uid: str, bits_allocated: int | None) -> tuple[str, ...]:
+    """The syntaxes into which pixels of a stored one are compressed on request."""
+    if bits_allocated not in _COMPRESSIBLE_BITS or transfer_syntax_uid not in NATIVE | DECODABLE:
+        return ()
+    return tuple(syntax for syntax in ENCODABLE if syntax != transfer_syntax_uid)
+
+
+@lru_cache(maxsize=1024)
+def object_offers(
+    transfer_syntax_uid: str, *, bits_allocated: int | None, has_pixels: bool, alone: bool
+) -> tuple[Offer, ...]:
+    """How a whole object can be had: as stored, natively, compressed without loss; bare too if it is asked for `alone`.
+
+    One that can't be decoded (video) is what is meant without a transfer syntax.
+    """
+    syntaxes = [transfer_syntax_uid]
+    convertible = transfer_syntax_uid in NATIVE | DECODABLE or not has_pixels
+    if transfer_syntax_uid != EXPLICIT_LITTLE and convertible:
+        syntaxes.append(EXPLICIT_LITTLE)
+    if has_pixels:
+        syntaxes += _made(transfer_syntax_uid, bits_allocated)
+    default = EXPLICIT_LITTLE if convertible else transfer_syntax_uid
+    forms = (True, False) if alone else (True,)
+    return tuple(
+        Offer(DICOM, is_multipart, syntax, "any" if syntax == default else "no")
+        for syntax in syntaxes
+        for is_multipart in forms
+    )
+
+
+@lru_cache(maxsize=1024)
+def frame_offers(transfer_syntax_uid: str, *, bits_allocated: int | None, alone: bool) -> tuple[Offer, ...]:
+    """How frames can be had. Compressed ones bear their own media type, or are octets for who asks for these by a transfer syntax."""
+    media, syntax = frame_type(transfer_syntax_uid)
+    decodable = transfer_syntax_uid in DECODABLE
+    made: list[Offer] = []
+    if media == OCTETS:
+        made.append(Offer(OCTETS, True, syntax, "any"))
+    else:
+        made.append(Offer(media, True, syntax, "named" if decodable else "any"))
+        made.append(Offer(OCTETS, True, syntax, "no"))
+        if decodable:
+            made.append(Offer(OCTETS, True, EXPLICIT_LITTLE, "any"))
+    others = _made(transfer_syntax_uid, bits_allocated)
+    made += [Offer(frame_type(other)[0], True, other, "named") for other in others]
+    if not alone:
+        return tuple(made)
+    return tuple(
+        Offer(offer.type, is_multipart, offer.transfer_syntax, offer.default)
+        for offer in made
+        for is_multipart in (True, False)
+    )

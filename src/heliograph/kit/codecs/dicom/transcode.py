@@ -82,6 +82,10 @@ def _transcoded(whole: memoryview, target: str) -> Iterator[bytes]:
         yield from _native_as_it_is(data, start, encoding)
         return
     table = frame_table(whole)
+    if table is None and target == EXPLICIT_LITTLE:  # a document that was sent under the syntax of pictures
+        yield front
+        yield from _native_as_it_is(data, start, encoding)
+        return
     if table is None:
         raise NotDecodable("the object has no pixels to compress")
     if not table.complete or (syntax not in DECODABLE and table.kind != "native"):
