@@ -54,11 +54,12 @@ PAGES: dict[str, list[tuple[str, str, str | None]]] = {
         ("/app/case/{case}", ".matrix", None),
         ("/app/messages", "tr[data-id]", "?"),
         ("/app/quarantine", "tr[data-id]", "j Enter ?"),
+        ("/app/transfers", "main .panel", "?"),
     ],
     "eirik": [("/app/site?case={case}", ".rp .ra", "o"), ("/app/case/{case}", ".matrix", None)],
     "astrid": [
         (f"/app/admin/{section}", "main .panel", None)
-        for section in ("facilities", "callers", "endpoints", "agreements", "readers", "shifts", "users")
+        for section in ("facilities", "callers", "nodes", "endpoints", "agreements", "readers", "shifts", "users")
     ],
 }
 

@@ -66,7 +66,7 @@ export function Shell({ rooms, home, user, search, demonstration, places, menu, 
         {rooms.filter((room) => room.end).map(rail)}
       </nav>
       <header className="topbar">
-        <div ref={setTitle} className="row" style={{ minWidth: 0, flex: "0 1 auto" }} />
+        <div ref={setTitle} className="row" style={{ minWidth: 0, flex: "0 0.05 auto" }} />
         <span className="grow" />
         {search}
         {demonstration && <DemonstrationMark />}

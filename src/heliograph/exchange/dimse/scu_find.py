@@ -114,12 +114,12 @@ def find_studies(peer: Peer, wanted: Wanted, should_stop: Callable[[], bool]) ->
 def find_objects(peer: Peer, study: FoundStudy, should_stop: Callable[[], bool]) -> None:
     """Fills in the study's objects, series by series. A node that can't tell them is left with the count that it said."""
     try:
-        series = [
-            text_of(s, "SeriesInstanceUID")
-            for s in _ask(
-                peer, "SERIES", {"StudyInstanceUID": study.uid, "SeriesInstanceUID": ""}, MOST_SERIES, should_stop
-            )
-        ]
+        wanted = {"StudyInstanceUID": study.uid, "SeriesInstanceUID": "", "Modality": ""}
+        series = {
+            text_of(s, "SeriesInstanceUID"): text_of(s, "Modality")
+            for s in _ask(peer, "SERIES", wanted, MOST_SERIES, should_stop)
+        }
+        study.modalities = study.modalities or "\\".join(sorted({m for m in series.values() if m}))
         for uid in series:
             if not valid_uid(uid):
                 continue

@@ -28,6 +28,11 @@ Direction = Literal["fetch", "send"]
 TransferState = Literal["waiting", "running", "done", "partial", "failed", "cancelled"]
 _random = secrets.SystemRandom()
 
+_MILESTONES = frozenset(
+    f"transfer.{step}" for step in ("asked", "asked_again", "done", "partial", "failed", "cancelled")
+)
+"""What stands on the record of the case and the study, too; each single try stands on the transfer's alone."""
+
 # A job that waits or runs already is not enqueued again: the row says what is due, the queue only carries it.
 _DUE = text(
     "select t.id, t.organization_id, t.node_id from sites.transfers t "
@@ -236,12 +241,13 @@ def _record(
     detail: dict[str, Any] | None = None,
 ) -> None:  # fmt: skip
     work.session.flush()
+    tells = action in _MILESTONES
     work.record(
         action,
         organization_id=row.organization_id,
         outcome=outcome,
-        case_id=row.case_id,
-        study_id=row.study_id,
+        case_id=row.case_id if tells else None,
+        study_id=row.study_id if tells else None,
         patient_id=row.patient_id,
         subject_kind="transfer",
         subject_id=row.id,
@@ -255,6 +261,6 @@ def _record(
             **(detail or {}),
         },
     )
-    for topic, id_ in (("transfer", row.id), ("case", row.case_id)):
-        if id_ is not None:
-            work.touch(topic, id_, row.organization_id)
+    work.touch("transfer", row.id, row.organization_id)
+    if tells and row.case_id is not None:
+        work.touch("case", row.case_id, row.organization_id)

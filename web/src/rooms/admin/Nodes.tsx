@@ -2,7 +2,7 @@ import { useState } from "react";
 import { api, url } from "../../api/client";
 import type { Echo } from "../../api/types";
 import { Button, Chip, StateDot } from "../../kit";
-import { nameIn, options, renew, useAdminList, useFacilities, useOrganizations } from "./data";
+import { nameIn, options, renew, useAdminList, useFacilities } from "./data";
 import { ListSection } from "./ListSection";
 import { type Field, RecordDialog, text } from "./RecordDialog";
 import { Active, aeTitle, Change, pick } from "./Sites";
@@ -12,15 +12,16 @@ import { echoWords, nodePurposes, TLS_WORDS } from "./words";
 type Tried = Echo | "busy" | { failure: string };
 
 function Connection({ node, tried, run }: { node: Node; tried: Tried | undefined; run: () => void }) {
-  const words = tried === undefined || tried === "busy" ? null : "failure" in tried ? tried.failure : echoWords(tried);
-  const good = tried !== undefined && tried !== "busy" && "is_ok" in tried && tried.is_ok;
+  const found = tried === "busy" ? undefined : tried;
+  const words = found === undefined ? null : "failure" in found ? found.failure : found.is_ok ? null : found.words;
   return (
     <span className="row" style={{ gap: 10 }}>
       <Button size="sm" busy={tried === "busy"} aria-label={`Test the connection to ${node.name}`} onClick={run}>
         Test
       </Button>
-      <span role="status" className="grow cut" title={words ?? undefined}>
-        {words && <StateDot state={good ? "just" : "bad"}>{words}</StateDot>}
+      <span role="status" className="row grow" style={{ gap: 10, minWidth: 0 }} title={words ?? undefined}>
+        {found && <StateDot state={"is_ok" in found && found.is_ok ? "just" : "bad"}>{"failure" in found ? "not tried" : echoWords(found)}</StateDot>}
+        {words && <span className="q cut">{words}</span>}
       </span>
     </span>
   );
@@ -30,8 +31,6 @@ function Connection({ node, tried, run }: { node: Node; tried: Tried | undefined
 export function Nodes() {
   const list = useAdminList<Node>("nodes");
   const facilities = useFacilities();
-  const organizations = useOrganizations();
-  const clients = organizations.data?.filter((one) => one.kind !== "reading_group");
   const [open, setOpen] = useState<Node | "new" | null>(null);
   const [tried, setTried] = useState<Record<string, Tried>>({});
   const isNew = open === "new";
@@ -46,14 +45,13 @@ export function Nodes() {
     setTried((before) => ({ ...before, [node.id]: found }));
   };
   const fields: Field[] = [
-    ...(isNew && (clients?.length ?? 0) > 1 ? [{ name: "organization_id", label: "Organisation", kind: "select" as const, required: true, options: options(clients) }] : []),
     { name: "name", label: "Name", required: true, hint: "As coordinators know it" },
     { name: "ae_title", label: "Its AE title", required: true, half: true, check: aeTitle },
     { name: "calling_ae", label: "Our AE title", required: true, half: true, hint: "By which it knows us, and sends to us", check: aeTitle },
     { name: "host", label: "Host", required: true, half: true, hint: "A name or an IP address" },
     { name: "port", label: "Port", kind: "number", required: true, half: true },
     { name: "tls", label: "TLS", kind: "select", required: true, half: true, options: Object.entries(TLS_WORDS).map(([value, label]) => ({ value, label })) },
-    { name: "facility_id", label: "Facility", kind: "select", half: true, hint: "Whose patient identifiers it knows; priors are filed there", options: options(facilities.data) },
+    { name: "facility_id", label: "Facility", kind: "select", required: true, half: true, hint: "Whose patient identifiers it knows; priors are filed there", options: options(facilities.data) },
     { name: "is_queried", label: "Priors are fetched from it", kind: "switch", hint: "By C-GET where it does that, else by C-MOVE: it must then also be a caller that sends priors" },
     { name: "is_sent_to", label: "Studies are sent to it", kind: "switch", hint: "When a coordinator asks for it" },
     { name: "is_destination", label: "C-MOVE destination", kind: "switch", hint: "Callers of the organisation may have us send to it" },
@@ -72,15 +70,15 @@ export function Nodes() {
         add={{ label: "New node", run: () => setOpen("new") }}
         columns={[
           { id: "name", head: "Name", width: 170, cell: (one) => <span className="m">{one.name}</span>, sort: (one) => one.name },
-          { id: "ae", head: "AE title", width: 130, cell: (one) => <span className="num">{one.ae_title}</span>, sort: (one) => one.ae_title },
-          { id: "host", head: "Host, port", width: 170, cell: (one) => <span className="num q">{`${one.host}:${one.port}`}</span>, sort: (one) => one.host },
+          { id: "ae", head: "AE title", width: 120, cell: (one) => <span className="num">{one.ae_title}</span>, sort: (one) => one.ae_title },
+          { id: "host", head: "Host, port", width: 210, cell: (one) => <span className="num q">{`${one.host}:${one.port}`}</span>, sort: (one) => one.host },
           { id: "ours", head: "We are", width: 130, show: "wide", cell: (one) => <span className="num q">{one.calling_ae}</span>, sort: (one) => one.calling_ae },
-          { id: "tls", head: "TLS", width: 104, show: "not-narrow", cell: (one) => <span className="q">{TLS_WORDS[one.tls]}</span>, sort: (one) => one.tls },
-          { id: "facility", head: "Facility", width: 130, show: "not-narrow", cell: (one) => <span className="q">{nameIn(facilities.data, one.facility_id)}</span>, sort: (one) => nameIn(facilities.data, one.facility_id) },
+          { id: "tls", head: "TLS", width: 104, show: "wide", cell: (one) => <span className="q">{TLS_WORDS[one.tls]}</span>, sort: (one) => one.tls },
+          { id: "facility", head: "Facility", width: 130, show: "wide", cell: (one) => <span className="q">{nameIn(facilities.data, one.facility_id)}</span>, sort: (one) => nameIn(facilities.data, one.facility_id) },
           {
             id: "for",
             head: "For",
-            width: 214,
+            width: 196,
             cell: (one) => (
               <span className="row" style={{ gap: 4 }}>
                 {nodePurposes(one).map((word) => (
@@ -102,11 +100,11 @@ export function Nodes() {
           title={isNew ? "New DICOM node" : open.name}
           save={isNew ? "Add" : "Save"}
           fields={fields}
-          start={isNew ? { tls: "off", port: 104, is_queried: true, is_sent_to: false, is_destination: false, organization_id: clients?.[0]?.id ?? null, facility_id: facilities.data?.length === 1 ? (facilities.data[0]?.id ?? null) : null } : { ...open }}
+          start={isNew ? { tls: "off", port: 104, is_queried: true, is_sent_to: false, is_destination: false, facility_id: facilities.data?.length === 1 ? (facilities.data[0]?.id ?? null) : null } : { ...open }}
           onClose={() => setOpen(null)}
           onSave={async (values) => {
             const body = { ...pick(values, ["facility_id", "port", "tls", "is_queried", "is_sent_to", "is_destination"]), name: text(values.name), ae_title: text(values.ae_title), calling_ae: text(values.calling_ae), host: text(values.host) };
-            if (isNew) await api.post("/api/admin/nodes", { ...body, organization_id: facilities.data?.find((one) => one.id === values.facility_id)?.organization_id ?? values.organization_id });
+            if (isNew) await api.post("/api/admin/nodes", { ...body, organization_id: facilities.data?.find((one) => one.id === values.facility_id)?.organization_id });
             else {
               await api.patch(url`/api/admin/nodes/${open.id}`, { ...body, is_active: values.is_active });
               setTried((before) => Object.fromEntries(Object.entries(before).filter(([id]) => id !== open.id)));

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { ApiError } from "../../api/client";
 import { problemsOf, refusalOf } from "./RecordDialog";
 import type { ReaderFacts } from "./types";
-import { endOfDay, instantIn, jurisdictionName, lastDay, lastDayField, leftWords, runsOut, shiftTimes, standing } from "./words";
+import { echoWords, endOfDay, instantIn, jurisdictionName, lastDay, lastDayField, leftWords, nodePurposes, runsOut, shiftTimes, standing } from "./words";
 
 const NOW = Date.parse("2026-11-25T01:41:00Z");
 
@@ -65,4 +65,16 @@ it("tells what a form lacks, but not of fields that don't show", () => {
   ];
   expect(problemsOf(fields, { a: "", c: "y" })).toEqual({ a: "This is needed", c: "wrong" });
   expect(problemsOf(fields, { a: "1", c: " x " })).toEqual({});
+});
+
+describe("DICOM nodes", () => {
+  it("says what a node is for", () => {
+    expect(nodePurposes({ is_queried: true, is_sent_to: false, is_destination: true })).toEqual(["priors", "C-MOVE"]);
+    expect(nodePurposes({ is_queried: false, is_sent_to: false, is_destination: false })).toEqual(["nothing yet"]);
+  });
+  it("says how a test of the connection ended", () => {
+    expect(echoWords({ is_ok: true, seconds: 0.0123 })).toBe("answered in 12 ms");
+    expect(echoWords({ is_ok: true, seconds: 0.0001 })).toBe("answered in 1 ms");
+    expect(echoWords({ is_ok: false, seconds: 8, why: "timed_out", words: "The peer was silent for too long." })).toBe("no answer in time");
+  });
 });

@@ -126,7 +126,18 @@ export function nodePurposes(node: Pick<Node, "is_queried" | "is_sent_to" | "is_
   return found.length > 0 ? found : ["nothing yet"];
 }
 
-/** How a test of the connection ended. */
+const WHY: Record<NonNullable<Echo["why"]>, string> = {
+  refused: "refused",
+  unknown_host: "unknown host",
+  unreachable: "unreachable",
+  timed_out: "no answer in time",
+  tls: "no TLS",
+  rejected: "rejected",
+  gone: "hung up",
+  failed: "failed",
+};
+
+/** How a test of the connection ended, in a word or two; the server's own words tell the rest. */
 export function echoWords(echo: Echo): string {
-  return echo.is_ok ? `answered in ${Math.max(1, Math.round(echo.seconds * 1000))} ms` : (echo.words ?? "no answer");
+  return echo.is_ok ? `answered in ${Math.max(1, Math.round(echo.seconds * 1000))} ms` : WHY[echo.why ?? "failed"];
 }

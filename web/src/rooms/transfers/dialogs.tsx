@@ -4,6 +4,7 @@ import { api, url } from "../../api/client";
 import type { NodeBrief, StudyBrief } from "../../api/types";
 import { ConfirmDialog, Empty, ErrorState, SkeletonRows, toast } from "../../kit";
 import { renewTransfers, useNodes } from "./data";
+import "./transfers.css";
 
 function NodeSelect({ nodes, value, label, onChange }: { nodes: readonly NodeBrief[]; value: string | null; label: string; onChange: (id: string | null) => void }) {
   return <Select label={label} data={nodes.map((one) => ({ value: one.id, label: one.name }))} value={value} allowDeselect={false} required onChange={onChange} data-autofocus />;
@@ -85,8 +86,8 @@ export function SendStudyDialog({ organizationId, studies, caseId, onClose }: { 
           {NONE}
         </Empty>
       ) : (
-        <div className="rf">
-          <div className="full">
+        <div className="tr-f">
+          <div>
             <Select
               label="Study"
               data={studies.map((one) => ({ value: one.id, label: `${one.description ?? "Study"}, ${one.modalities.join(" ")}, ${one.number_of_instances} objects` }))}
@@ -96,7 +97,7 @@ export function SendStudyDialog({ organizationId, studies, caseId, onClose }: { 
               onChange={setStudy}
             />
           </div>
-          <div className="full">
+          <div>
             <NodeSelect label="To" nodes={usable} value={node} onChange={setChosen} />
           </div>
         </div>
@@ -137,11 +138,11 @@ export function FetchByNumberDialog({ onClose }: { onClose: () => void }) {
           {NONE}
         </Empty>
       ) : (
-        <div className="rf">
-          <div className="full">
+        <div className="tr-f">
+          <div>
             <NodeSelect label="From" nodes={usable} value={node} onChange={setChosen} />
           </div>
-          <div className="full">
+          <div>
             <TextInput label="Accession number or Study Instance UID" description="It comes as a prior: it needs no order and makes no case" inputWrapperOrder={["label", "input", "description", "error"]} autoComplete="off" required value={number} error={wrong} onChange={(event) => setNumber(event.currentTarget.value)} />
           </div>
         </div>

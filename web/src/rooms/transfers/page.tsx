@@ -41,16 +41,21 @@ export default function TransfersPage() {
   const all = found.data ?? [];
   const shown = all.filter((one) => filter === "all" || (filter === "open" ? isOpen(one) : isTrouble(one)));
   const one = all.find((other) => other.id === transferId);
+  // Beside an open transfer there is no room for what it tells itself.
+  const beside: Column<TransferLine>[] = [
+    { id: "next", head: "Next try", width: 110, show: "not-narrow", cell: (row) => <span className="num q">{row.state === "waiting" && row.next_attempt_at ? near(row.next_attempt_at, here.zone, now) : "–"}</span>, sort: (row) => row.next_attempt_at },
+    { id: "error", head: "What is wrong", cell: (row) => <span title={row.error ?? undefined}>{row.error}</span> },
+  ];
   const columns: Column<TransferLine>[] = [
-    { id: "at", head: `Asked, ${here.label}`, width: 138, fixed: true, cell: (row) => <span className="num" title={`${dayClock(row.created_at, "UTC")} UTC`}>{near(row.created_at, here.zone, now)}</span>, sort: (row) => row.created_at },
-    { id: "what", head: "What", width: 150, fixed: true, cell: whatWords, sort: whatWords },
-    { id: "patient", head: "Patient", width: 200, cell: (row) => row.patient_name ?? <span className="q">–</span>, sort: (row) => row.patient_name },
-    { id: "node", head: "Node", width: 170, cell: (row) => <span className="m">{row.node_name}</span>, sort: (row) => row.node_name },
+    { id: "at", head: `Asked, ${here.label}`, width: one ? 100 : 118, fixed: true, cell: (row) => <span className="num" title={`${dayClock(row.created_at, "UTC")} UTC`}>{near(row.created_at, here.zone, now)}</span>, sort: (row) => row.created_at },
+    { id: "what", head: "What", width: one ? 104 : 120, fixed: true, cell: whatWords, sort: whatWords },
+    { id: "patient", head: "Patient", width: one ? 166 : 180, cell: (row) => row.patient_name ?? <span className="q">–</span>, sort: (row) => row.patient_name },
+    { id: "node", head: "Node", width: one ? undefined : 170, cell: (row) => <span className="m">{row.node_name}</span>, sort: (row) => row.node_name },
     { id: "facility", head: "Facility", width: 130, show: "wide", cell: (row) => <span className="q">{row.facility_name}</span>, sort: (row) => row.facility_name },
     {
       id: "state",
       head: "State",
-      width: 126,
+      width: one ? 106 : 116,
       fixed: true,
       cell: (row) => {
         const [dot, words] = stateOf(row);
@@ -58,9 +63,8 @@ export default function TransfersPage() {
       },
       sort: (row) => row.state,
     },
-    { id: "count", head: "Objects", width: 110, cell: (row) => <span className="num">{countWords(row)}</span>, sort: (row) => row.received },
-    { id: "next", head: "Next try", width: 110, show: "not-narrow", cell: (row) => <span className="num q">{row.state === "waiting" && row.next_attempt_at ? near(row.next_attempt_at, here.zone, now) : "–"}</span>, sort: (row) => row.next_attempt_at },
-    { id: "error", head: "What is wrong", cell: (row) => <span title={row.error ?? undefined}>{row.error}</span> },
+    { id: "count", head: "Objects", width: one ? 88 : 100, cell: (row) => <span className="num">{countWords(row)}</span>, sort: (row) => row.received },
+    ...(one ? [] : beside),
   ];
   const state = useTable("transfers", columns, shown, (row) => row.id, { id: "at", desc: true });
   const [chosen, setChosen] = useState<string | null>(transferId ?? null);
