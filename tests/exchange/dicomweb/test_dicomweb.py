@@ -371,7 +371,7 @@ def test_frames_of_every_transfer_syntax(context: Context, cast: Cast, served: S
             assert answer.json()["code"] == "no-such-frame", (name, answer.text)
             continue
         assert answer.headers["content-type"].startswith(MEDIA[syntax]), name
-        multipart = eirik.get(f"{url}/frames/1", headers={"Accept": 'multipart/related; type="*/*"'})
+        multipart = eirik.get(f"{url}/frames/1", headers={"Accept": 'multipart/related; type="*/*"; transfer-syntax=*'})
         assert answer.content in multipart.content
         if ds.file_meta.TransferSyntaxUID.is_encapsulated:
             frame = get_frame(ds.PixelData, 0, number_of_frames=int(ds.get("NumberOfFrames", 1)))
@@ -406,7 +406,7 @@ def test_a_rendered_slice_shows_its_window(context: Context, cast: Cast, served:
     by_header = eirik.get(url, headers={"Accept": "image/png"})
     assert np.abs(np.asarray(Image.open(io.BytesIO(by_header.content))).ravel().astype(int) - shown).max() <= 3
     assert eirik.get(f"{url}?viewport=10,10").headers["content-type"] == "image/jpeg"
-    assert eirik.get(f"{url}?window=a,b").status_code == 422
+    assert eirik.get(f"{url}?window=a,b").status_code == 400
 
 
 def test_frames_that_are_not_there(context: Context, cast: Cast, served: Served) -> None:
