@@ -1,25 +1,43 @@
-"""QIDO-RS (PS3.18 10.6): query parameters in, DICOM JSON out."""
+"""QIDO-RS (PS3.18 8.3.4, 10.6): query parameters as a search of the archive, and which attributes its answers hold."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import date
-from typing import Any
+from typing import Any, Final
 
-from pydicom.datadict import tag_for_keyword
+from pydicom.datadict import keyword_for_tag
 
-from heliograph.kit.codecs.dicom import person_name
 from heliograph.kit.errors import Invalid
-from heliograph.records.archive.queries import StudyFacts
-from heliograph.records.archive.search import MOST, InstanceFacts, SeriesFacts, StudyFilter
+from heliograph.records.archive.search import BadKey, Key, Level, Options, Search, prepare
+from heliograph.records.archive.search_attributes import tag_of, vr_of
+from heliograph.records.archive.search_results import Match, Wanted, element
+
+__all__ = ["BadQuery", "Query", "element", "parse", "searched", "shown"]
 
 Json = dict[str, Any]
 
-DEFAULT_LIMIT = 100
-# Returned besides the required ones where the images carry them (PS3.18 Table 10.6.3-4): viewers sort series by these.
-SERIES_TAGS = ("00080021", "00080031", "00400244", "00400245", "00181030", "00080060")
-INSTANCE_TAGS = ("00080008", "00080012", "00080013", "00200032", "00200037", "00201041")
+DEFAULT_LIMIT: Final = 100
+MOST: Final = 1000
+_MOST_PARAMETERS: Final = 200
+_OFFSET: Final = re.compile(r"[+-](?:0\d|1[0-4])[0-5]\d", re.ASCII)
+_TIMEZONE, _AVAILABILITY, _RETRIEVE_URL = "00080201", "00080056", "00081190"
+
+# PS3.18 Tables 10.6.3-3 to 10.6.3-5, and what viewers sort by.
+_OF_STUDY: Final = (
+    "00080020", "00080030", "00080050", "00080061", "00080090", "00080201", "00081030", "00100010", "00100020", "00100021",
+    "00100030", "00100040", "0020000D", "00200010", "00201206", "00201208",
+)  # fmt: skip
+_OF_SERIES: Final = (
+    "00080060", "0008103E", "00080021", "00080031", "00180015", "00181030", "0020000D", "0020000E", "00200011", "00200060",
+    "00201209", "00400244", "00400245", "00400275",
+)  # fmt: skip
+_OF_INSTANCE: Final = (
+    "00080008", "00080012", "00080013", "00080016", "00080018", "00080060", "00083002", "0020000D", "0020000E", "00200013",
+    "00200032", "00200037", "00201041", "00280008", "00280010", "00280011", "00280100",
+)  # fmt: skip
+_OWN: Final[dict[Level, tuple[str, ...]]] = {"STUDY": _OF_STUDY, "SERIES": _OF_SERIES, "IMAGE": _OF_INSTANCE}
 
 
 class BadQuery(Invalid):
@@ -30,218 +48,153 @@ class BadQuery(Invalid):
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What a search asked: attributes by tag, the page, further fields. `ignored` are parameters that we don't match on."""
+    """What a search asked: keys, how to take them, the page, further fields. `ignored` are parameters that mean nothing here."""
 
-    values: dict[str, str]
+    keys: tuple[Key, ...] = field(repr=False)
+    options: Options
     limit: int
     offset: int
-    fields: tuple[str, ...] = ()
+    fields: tuple[tuple[str, ...], ...] = ()
     all_fields: bool = False
-    ignored: tuple[str, ...] = field(default=())
+    ignored: tuple[str, ...] = ()
 
 
-def parse(parameters: Iterable[tuple[str, str]], known: Mapping[str, str]) -> Query:
-    """The query; `known` names the tags that this resource matches on. Attributes come as keyword or tag.
+def parse(parameters: Iterable[tuple[str, str]]) -> Query:
+    """The query. Attributes come as keyword or tag, those of items with a point between.
 
     Raises:
         BadQuery
     """
-    values: dict[str, str] = {}
-    ignored: list[str] = []
-    fields: list[str] = []
-    limit, offset, all_fields = DEFAULT_LIMIT, 0, False
-    for name, value in parameters:
-        if name == "limit":
-            limit = max(1, min(_whole(name, value), MOST))
-        elif name == "offset":
-            offset = _whole(name, value)
+    given = list(parameters)
+    if len(given) > _MOST_PARAMETERS:
+        raise BadQuery(f"at most {_MOST_PARAMETERS} query parameters")
+    reader = _Reader()
+    for name, value in given:
+        reader.take(name, value)
+    return reader.query()
+
+
+class _Reader:
+    """Takes the parameters one after another."""
+
+    def __init__(self) -> None:
+        self.keys: dict[tuple[str, ...], list[str]] = {}
+        self.fields: dict[tuple[str, ...], None] = {}
+        self.numbers = {"limit": DEFAULT_LIMIT, "offset": 0}
+        self.flags = {"fuzzymatching": False, "multiplevaluematching": False, "emptyvaluematching": False}
+        self.ignored: list[str] = []
+        self.all_fields = False
+        self.timezone: str | None = None
+
+    def take(self, name: str, value: str) -> None:
+        if name in self.numbers:
+            self.numbers[name] = _whole(name, value)
+        elif name in self.flags:
+            self.flags[name] = _flag(name, value)
         elif name == "includefield":
-            all_fields = all_fields or value == "all"
-            fields += [t for part in value.split(",") if (t := tag_of(part))]
-        elif name == "fuzzymatching":
-            if value.lower() == "true":
-                ignored.append(name)
-        else:
-            tag = tag_of(name)
-            if tag in known:
-                both = (values[tag], value) if tag in values else (value,)
-                values[tag] = ",".join(both)
-            else:
-                ignored.append(name[:64])
-    return Query(values, limit, offset, tuple(dict.fromkeys(fields)), all_fields, tuple(ignored))
+            for one in value.split(","):
+                self._include(one.strip())
+        elif path := path_of(name):
+            if path == (_TIMEZONE,) and value.strip():
+                self.timezone = _zone(name, value)
+            self.keys.setdefault(path, []).append(value)
+        elif name != "accept":
+            self.ignored.append(name[:64])
+
+    def _include(self, name: str) -> None:
+        if name == "all":
+            self.all_fields = True
+        elif path := path_of(name):
+            self.fields[path] = None
+        elif name:
+            self.ignored.append("includefield")
+
+    def query(self) -> Query:
+        several = self.flags["multiplevaluematching"]
+        return Query(
+            keys=tuple(Key(path, _joined(path, values, several=several)) for path, values in self.keys.items()),
+            options=Options(
+                fuzzy=self.flags["fuzzymatching"],
+                several=several,
+                empty=self.flags["emptyvaluematching"],
+                timezone=self.timezone,
+            ),
+            limit=min(self.numbers["limit"], MOST),
+            offset=self.numbers["offset"],
+            fields=tuple(self.fields),
+            all_fields=self.all_fields,
+            ignored=tuple(self.ignored),
+        )
 
 
-def tag_of(name: str) -> str:
-    """The tag (eight hex digits) of a keyword or tag; empty if it is neither."""
-    if len(name) == 8 and all(c in "0123456789abcdefABCDEF" for c in name):
-        return name.upper()
-    tag = tag_for_keyword(name)
-    return f"{tag:08X}" if tag is not None else ""
+def path_of(name: str) -> tuple[str, ...]:
+    """The tags of `RequestAttributesSequence.00400009`; empty if any part is neither keyword nor tag."""
+    parts = tuple(tag_of(part) for part in name.split("."))
+    return parts if all(parts) else ()
 
 
-STUDY_KEYS = {
-    "0020000D": "StudyInstanceUID",
-    "00100020": "PatientID",
-    "00100010": "PatientName",
-    "00080050": "AccessionNumber",
-    "00080020": "StudyDate",
-    "00080061": "ModalitiesInStudy",
-    "00081030": "StudyDescription",
-    "00200010": "StudyID",
-    "00080090": "ReferringPhysicianName",
-}
-SERIES_KEYS = {"0020000E": "SeriesInstanceUID", "00080060": "Modality", "00200011": "SeriesNumber"}
-INSTANCE_KEYS = {
-    "0020000E": "SeriesInstanceUID",
-    "00080018": "SOPInstanceUID",
-    "00080016": "SOPClassUID",
-    "00200013": "InstanceNumber",
-}
-
-
-def study_filter(query: Query) -> StudyFilter:
-    """Raises BadQuery."""
-    v = query.values
-    first, last = date_range(v.get("00080020", ""))
-    return StudyFilter(
-        study_instance_uids=_several(v.get("0020000D", "")),
-        patient_id=v.get("00100020", ""),
-        patient_name=v.get("00100010", ""),
-        accession_number=v.get("00080050", ""),
-        study_description=v.get("00081030", ""),
-        study_id=v.get("00200010", ""),
-        referring_physician=v.get("00080090", ""),
-        study_date_from=first,
-        study_date_until=last,
-        modalities=_several(v.get("00080061", "")),
-    )
-
-
-def number_of(query: Query, tag: str) -> int | None:
-    """An IS value to match, or None. Raises BadQuery."""
-    text = query.values.get(tag, "")
-    return _whole(tag, text) if text else None
-
-
-def date_range(text: str) -> tuple[date | None, date | None]:
-    """A DA range (PS3.4 C.2.2.2.5): `20260101`, `20260101-`, `-20260131` or `20260101-20260131`.
+def searched(query: Query, level: Level) -> Search:
+    """The query as a search of the archive.
 
     Raises:
-        BadQuery
+        BadQuery: names the parameter, never its value.
     """
-    if not text:
-        return None, None
-    first, dash, last = text.partition("-")
-    return _date(first), _date(last if dash else first)
+    try:
+        return prepare(level, query.keys, query.options)
+    except BadKey as error:
+        raise BadQuery(f"{'.'.join(_name(tag) for tag in error.path)}: {error.why}") from None
 
 
-def study_json(study: StudyFacts, root: str) -> Json:
-    """A study (PS3.18 Table 10.6.3-3). `root` is the address of the DICOMweb root."""
-    return {
-        "00080020": element("DA", _da(study.study_date)),
-        "00080030": element("TM", study.study_time),
-        "00080050": element("SH", study.accession_number),
-        "00080056": element("CS", "ONLINE"),
-        "00080061": {"vr": "CS", **({"Value": list(study.modalities)} if study.modalities else {})},
-        "00080090": element("PN", study.referring_physician),
-        "00080201": element("SH", study.timezone_offset),
-        "00081030": element("LO", study.study_description),
-        "00081190": element("UR", f"{root}/studies/{study.study_instance_uid}"),
-        "00100010": element("PN", study.dicom_patient_name),
-        "00100020": element("LO", study.dicom_patient_id),
-        "00100021": element("LO", study.dicom_patient_issuer),
-        "00100030": element("DA", _da(study.dicom_birth_date)),
-        "00100040": element("CS", study.dicom_sex),
-        "0020000D": element("UI", study.study_instance_uid),
-        "00200010": element("SH", study.study_id),
-        "00201206": element("IS", study.number_of_series),
-        "00201208": element("IS", study.number_of_instances),
-    }
+def shown(query: Query, level: Level, *above: Level) -> Wanted:
+    """Which attributes the answer holds: the level's own, those of the levels `above` that the resource spans, and what was asked."""
+    tree: dict[str, Any] = {tag: {} for of in (*above, level) for tag in _OWN[of]}
+    for path in (*query.fields, *(key.path for key in query.keys)):
+        if path[0] in tree and not tree[path[0]]:
+            continue  # wanted as a whole
+        inner = tree
+        for tag in path:
+            inner = inner.setdefault(tag, {})
+    return Wanted(tree, query.all_fields)
 
 
-def series_json(series: SeriesFacts, root: str) -> Json:
-    """A series (PS3.18 Table 10.6.3-4)."""
-    url = f"{root}/studies/{series.study_instance_uid}/series/{series.series_instance_uid}"
-    return _sorted(
-        {
-            **series.more,
-            "00080060": element("CS", series.modality),
-            "0008103E": element("LO", series.series_description),
-            "00081190": element("UR", url),
-            "00180015": element("CS", series.body_part),
-            "0020000D": element("UI", series.study_instance_uid),
-            "0020000E": element("UI", series.series_instance_uid),
-            "00200011": element("IS", series.series_number),
-            "00200060": element("CS", series.laterality),
-            "00201209": element("IS", series.number_of_instances),
-        }
-    )
+def told(match: Match, root: str) -> Json:
+    """A match as the answer holds it. `root` is the address of the DICOMweb root."""
+    url = f"{root}/studies/{match.study_instance_uid}"
+    if match.series_instance_uid:
+        url += f"/series/{match.series_instance_uid}"
+    if match.sop_instance_uid:
+        url += f"/instances/{match.sop_instance_uid}"
+    made = {**match.elements, _RETRIEVE_URL: element("UR", url), _AVAILABILITY: element("CS", "ONLINE")}
+    return {tag: made[tag] for tag in sorted(made)}
 
 
-def instance_json(instance: InstanceFacts, root: str) -> Json:
-    """An instance (PS3.18 Table 10.6.3-5)."""
-    series = f"{root}/studies/{instance.study_instance_uid}/series/{instance.series_instance_uid}"
-    found = {
-        **instance.more,
-        "00080016": element("UI", instance.sop_class_uid),
-        "00080018": element("UI", instance.sop_instance_uid),
-        "00080056": element("CS", "ONLINE"),
-        "00080060": element("CS", instance.modality),
-        "00081190": element("UR", f"{series}/instances/{instance.sop_instance_uid}"),
-        "00083002": element("UI", instance.transfer_syntax_uid),
-        "0020000D": element("UI", instance.study_instance_uid),
-        "0020000E": element("UI", instance.series_instance_uid),
-        "00200013": element("IS", instance.instance_number),
-    }
-    if instance.number_of_frames:
-        found["00280008"] = element("IS", instance.number_of_frames)
-        found["00280010"] = element("US", instance.rows)
-        found["00280011"] = element("US", instance.columns)
-        found["00280100"] = element("US", instance.bits_allocated)
-    return _sorted(found)
+def _name(tag: str) -> str:
+    return keyword_for_tag(int(tag, 16)) or tag
 
 
-def element(vr: str, value: str | int | None) -> Json:
-    """One element of the DICOM JSON model (PS3.18 F.2); without a value it is only its VR."""
-    if value is None or value == "":
-        return {"vr": vr}
-    if vr == "PN":
-        name = person_name(str(value))
-        groups = {
-            "Alphabetic": name.alphabetic,
-            "Ideographic": name.ideographic,
-            "Phonetic": name.phonetic,
-        }
-        return {"vr": vr, "Value": [{key: text for key, text in groups.items() if text}]}
-    return {"vr": vr, "Value": [value]}
-
-
-def _sorted(found: Json) -> Json:
-    return {tag: found[tag] for tag in sorted(found)}
-
-
-def _da(value: date | None) -> str | None:
-    return value.strftime("%Y%m%d") if value else None
-
-
-def _several(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.replace("\\", ",").split(",") if part.strip())
+def _joined(path: tuple[str, ...], values: list[str], *, several: bool) -> str:
+    r"""Several values of UIDs and codes are separated by commas, backslashes or by naming the parameter again (PS3.18 8.3.4.1)."""
+    if several or vr_of(path[-1]) in {"UI", "CS"}:
+        values = [part for value in values for part in value.split(",")]
+    return "\\".join(values)
 
 
 def _whole(name: str, text: str) -> int:
     if not text.isascii() or not text.isdigit() or len(text) > 9:
-        raise BadQuery(f"{name[:64]} must be a number")
+        raise BadQuery(f"{name} must be a whole number")
     return int(text)
 
 
-def _date(text: str) -> date | None:
-    if not text:
-        return None
-    try:
-        return date(int(text[:4]), int(text[4:6]), int(text[6:8])) if len(text) == 8 else _bad_date()
-    except ValueError:
-        return _bad_date()
+def _flag(name: str, text: str) -> bool:
+    if text.lower() not in {"true", "false"}:
+        raise BadQuery(f"{name} must be true or false")
+    return text.lower() == "true"
 
 
-def _bad_date() -> date:
-    raise BadQuery("a date must be YYYYMMDD or a range of two, joined by -")
+def _zone(name: str, text: str) -> str:
+    offset = (
+        text.strip() if text.strip()[:1] in {"+", "-"} else f"+{text.strip()}"
+    )  # a plain + in an address means a space
+    if not _OFFSET.fullmatch(offset):
+        raise BadQuery(f"{name[:64]} must be an offset as +0100")
+    return offset

@@ -2,92 +2,133 @@
 
 from __future__ import annotations
 
-from typing import Any
+import gzip
+from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
 
 from heliograph.exchange.dicomweb import qido
+from heliograph.exchange.dicomweb.asked import Asked, AskedDep
 from heliograph.exchange.dicomweb.door import JSON, PREFIX, Door, DoorDep, dumps
+from heliograph.exchange.dicomweb.negotiate import Offer, choose
 from heliograph.exchange.dicomweb.visible import check_may_read, only_for, organization_of
-from heliograph.records.archive.search import find_instances, find_series, find_studies
+from heliograph.kit.work import Work
+from heliograph.records.archive.search import Level, Scope, Search, count, matching, within
+from heliograph.records.archive.search_results import described
 
 router = APIRouter(prefix=PREFIX, tags=["dicomweb"])
 
+_OFFERS: Final = (Offer(JSON), Offer("application/json"))
+_COUNTED: Final = 100_000
+"""Results are counted so far; beyond, the answer only says that there are more."""
+_PACKED_BYTES: Final = 1024
+_STUDY_UID: Final = ("0020000D",)
+
 
 @router.get("/studies")
-def search_studies(request: Request, door: DoorDep) -> Response:
+def search_studies(request: Request, door: DoorDep, asked: AskedDep) -> Response:
     """Searches studies (PS3.18 10.6)."""
-    check_may_read(door.known)
-    query = qido.parse(request.query_params.multi_items(), qido.STUDY_KEYS)
-    wanted = qido.study_filter(query)
-    with door.works.begin(door.known.actor) as work:
-        organization_id = organization_of(work.session, door.slug)
-        found = find_studies(
-            work.session,
-            organization_id,
-            wanted,
-            only=only_for(door.known.actor),
-            limit=query.limit,
-            offset=query.offset,
-        )
-        # Names in a list are patient data, too. A viewer asking for the study it shows is recorded by the gate.
-        if found and not wanted.study_instance_uids:
-            work.record("studies.searched", organization_id=organization_id, detail={"results": len(found)})
-    return _results([qido.study_json(study, door.root) for study in found], query)
+    return _search_all(request, door, asked, "STUDY")
+
+
+@router.get("/series")
+def search_all_series(request: Request, door: DoorDep, asked: AskedDep) -> Response:
+    """Searches the series of all studies."""
+    return _search_all(request, door, asked, "SERIES", "STUDY")
+
+
+@router.get("/instances")
+def search_all_instances(request: Request, door: DoorDep, asked: AskedDep) -> Response:
+    """Searches the instances of all studies."""
+    return _search_all(request, door, asked, "IMAGE", "STUDY", "SERIES")
 
 
 @router.get("/studies/{study}/series")
-def search_series(request: Request, door: DoorDep, study: str) -> Response:
+def search_series(request: Request, door: DoorDep, asked: AskedDep, study: str) -> Response:
     """Searches the series of a study."""
-    query = qido.parse(request.query_params.multi_items(), qido.SERIES_KEYS)
-    seen = door.study(study)
-    with door.works.read(door.known.actor) as work:
-        found = find_series(
-            work.session,
-            seen.study_id,
-            series_instance_uid=query.values.get("0020000E", ""),
-            modality=query.values.get("00080060", ""),
-            series_number=qido.number_of(query, "00200011"),
-            tags=(*qido.SERIES_TAGS, *query.fields),
-            limit=query.limit,
-            offset=query.offset,
-        )
-    return _results([qido.series_json(series, door.root) for series in found], query)
+    return _search_study(request, door, asked, study, None, "SERIES")
 
 
 @router.get("/studies/{study}/instances")
-def search_study_instances(request: Request, door: DoorDep, study: str) -> Response:
+def search_study_instances(request: Request, door: DoorDep, asked: AskedDep, study: str) -> Response:
     """Searches the instances of a study."""
-    return _search_instances(request, door, study, "")
+    return _search_study(request, door, asked, study, None, "IMAGE", "SERIES")
 
 
 @router.get("/studies/{study}/series/{series}/instances")
-def search_instances(request: Request, door: DoorDep, study: str, series: str) -> Response:
+def search_instances(request: Request, door: DoorDep, asked: AskedDep, study: str, series: str) -> Response:
     """Searches the instances of a series."""
-    return _search_instances(request, door, study, series)
+    return _search_study(request, door, asked, study, series, "IMAGE")
 
 
-def _search_instances(request: Request, door: Door, study: str, series: str) -> Response:
-    query = qido.parse(request.query_params.multi_items(), qido.INSTANCE_KEYS)
+def _search_all(request: Request, door: Door, asked: Asked, level: Level, *above: Level) -> Response:
+    check_may_read(door.known)
+    kind = choose(asked.types, _OFFERS).type
+    query = qido.parse(request.query_params.multi_items())
+    search = qido.searched(query, level)
+    with door.works.begin(door.known.actor) as work:
+        scope = Scope(organization_of(work.session, door.slug), only_for(door.known.actor))
+        found, total = _page(work, door, scope, search, query, above)
+        # Names in a list are patient data, too. A viewer asking for the study it shows is recorded by the gate.
+        names_studies = level == "STUDY" and any(key.path == _STUDY_UID and key.text for key in query.keys)
+        if found and not names_studies:
+            detail = {"results": len(found), "level": level.lower()}
+            work.record("studies.searched", organization_id=scope.organization_id, detail=detail)
+    return _answer(asked, kind, found, total, query, search)
+
+
+def _search_study(
+    request: Request, door: Door, asked: Asked, study: str, series: str | None, level: Level, *above: Level
+) -> Response:
+    query = qido.parse(request.query_params.multi_items())
+    search = qido.searched(query, level)
     seen = door.study(study)
+    kind = choose(asked.types, _OFFERS).type
     with door.works.read(door.known.actor) as work:
-        found = find_instances(
-            work.session,
-            seen.study_id,
-            series_instance_uid=series or query.values.get("0020000E", ""),
-            sop_instance_uid=query.values.get("00080018", ""),
-            sop_class_uid=query.values.get("00080016", ""),
-            instance_number=qido.number_of(query, "00200013"),
-            tags=(*qido.INSTANCE_TAGS, *query.fields),
-            whole_header=query.all_fields,
-            limit=query.limit,
-            offset=query.offset,
-        )
-    return _results([qido.instance_json(instance, door.root) for instance in found], query)
+        search = within(search, seen.study_id, series)
+        found, total = _page(work, door, Scope(seen.organization_id), search, query, above)
+    return _answer(asked, kind, found, total, query, search)
 
 
-def _results(found: list[dict[str, Any]], query: qido.Query) -> Response:
-    headers = {"Cache-Control": "no-store"}
-    if query.ignored:  # PS3.18 8.3.4.1 and 10.6.1: say what was not matched on
-        headers["Warning"] = '299 heliograph "Some query parameters are not supported and were ignored"'
-    return Response(dumps(found), media_type=JSON, headers=headers)
+def _page(
+    work: Work, door: Door, scope: Scope, search: Search, query: qido.Query, above: tuple[Level, ...]
+) -> tuple[list[dict[str, Any]], int | None]:
+    """The page that was asked for, and how many there are on all pages; None: more than are counted."""
+    ids = matching(work.session, scope, search, limit=query.limit + 1, offset=query.offset)
+    page = ids[: query.limit]
+    if len(ids) > len(page) or (query.offset and not ids):
+        total = count(work.session, scope, search, most=_COUNTED)
+    else:
+        total = query.offset + len(ids)
+    wanted = qido.shown(query, search.level, *above)
+    found = described(work.session, scope, search.level, page, wanted)
+    return [qido.told(match, door.root) for match in found], total
+
+
+def _answer(
+    asked: Asked, kind: str, found: list[dict[str, Any]], total: int | None, query: qido.Query, search: Search
+) -> Response:
+    body = dumps(found).encode()
+    headers = {"Content-Type": kind, "Cache-Control": "no-store", "Vary": "Accept, Accept-Encoding"}
+    if asked.gzip and len(body) > _PACKED_BYTES:
+        body = gzip.compress(body, compresslevel=3, mtime=0)
+        headers["Content-Encoding"] = "gzip"
+    if total is not None:
+        headers["X-Total-Count"] = str(total)
+    response = Response(body, headers=headers)
+    for warning in _warnings(found, total, query, search):
+        response.headers.append("Warning", f'299 heliograph "{warning}"')
+    return response
+
+
+def _warnings(found: list[dict[str, Any]], total: int | None, query: qido.Query, search: Search) -> list[str]:
+    """What the client should know of its results (PS3.18 8.3.4.4, 10.6.1)."""
+    said = []
+    left = None if total is None else max(total - query.offset - len(found), 0)
+    if left is None:
+        said.append("There are additional results that can be requested")
+    elif left:
+        said.append(f"There are {left} additional results that can be requested")
+    if query.ignored or search.unsupported:
+        said.append("Some query parameters are not supported and were ignored")
+    return said

@@ -16,7 +16,7 @@ from heliograph.kit.actor import Actor
 from heliograph.kit.db.session import ActorSession
 from heliograph.kit.errors import NotAllowed, NotFound
 from heliograph.kit.work import WorkFactory
-from heliograph.records.archive.search import StudyFilter, find_studies
+from heliograph.records.archive.search import Scope, study_by_uid
 from heliograph.records.archive.views import record_view
 
 BELIEVED_SECONDS = 30.0
@@ -105,11 +105,10 @@ class Gate:
                 return found[1]
         with works.begin(actor) as work:
             organization_id = organization_of(work.session, slug)
-            wanted = StudyFilter(study_instance_uids=(uid,))
-            studies = find_studies(work.session, organization_id, wanted, only=only_for(actor), limit=1)
-            if not studies:
+            study_id = study_by_uid(work.session, Scope(organization_id, only_for(actor)), uid)
+            if study_id is None:
                 raise NotFound(action="images.viewed", organization_id=organization_id)
-            seen = Seen(studies[0].id, organization_id)
+            seen = Seen(study_id, organization_id)
             record_view(work, seen.study_id)
         if key is not None:
             with self._lock:

@@ -1,212 +1,283 @@
-"""Finding studies, series and instances by their attributes, for QIDO-RS and its like.
+"""One search of the archive for all doors: QIDO-RS (PS3.18 10.6) and C-FIND (PS3.4 C.4.1).
 
-Row-level security decides what is seen. `only` is a further condition of the door on the studies (aliased `studies`), with its values.
+Row-level security decides what is seen. Studies without images are not found. A search is prepared from its keys, gives ids, newest
+study first, and what is wanted of each is then described (`search_results`), a page at a time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import date
-from typing import Any
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ColumnElement, Select, Text, cast, func, literal, select
+from sqlalchemy import ColumnElement, Select, and_, exists, func, literal, select, true
+from sqlalchemy.dialects.postgresql import distinct_on
+from sqlalchemy.orm import aliased
 
 from heliograph.kit.db.session import ActorSession
 from heliograph.records.archive.model import Instance, Series, Study
-from heliograph.records.archive.queries import StudyFacts, as_study_facts
+from heliograph.records.archive.search_attributes import OF_DOORS, Level, is_at_or_above, vr_of
+from heliograph.records.archive.search_columns import (
+    GATHERED,
+    ISSUER,
+    OF_LEVEL,
+    PATIENT_COUNTS,
+    STUDY_DATE,
+    STUDY_TIME,
+    TIMEZONE,
+    ZONE,
+    column_matches,
+    in_zone,
+)
+from heliograph.records.archive.search_sql import (
+    Sql,
+    Test,
+    any_item,
+    as_date,
+    date_matches,
+    header_matches,
+    header_text,
+    pair_matches,
+    time_matches,
+)
+from heliograph.records.archive.search_values import MATCHED_VRS, BadKey, Between, Condition, condition
 
-MOST = 1000
+__all__ = [
+    "BadKey",
+    "Key",
+    "Level",
+    "Options",
+    "Scope",
+    "Search",
+    "count",
+    "matching",
+    "prepare",
+    "study_by_uid",
+    "within",
+]
+
+_TIME_OF: Final = {
+    STUDY_DATE: STUDY_TIME,
+    "00080021": "00080031",
+    "00080022": "00080032",
+    "00080023": "00080033",
+    "00080012": "00080013",
+    "00100030": "00100032",
+    "00400244": "00400245",
+    "00400250": "00400251",
+}
+"""Dates and the times that belong to them."""
+_DEEPEST: Final = 8
+Tree = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class StudyFilter:
-    """What to look for; empty means any. Texts may hold the wildcards * and ? (PS3.4 C.2.2.2.4)."""
+class Key:
+    """A matching key: its tag, or tags down into a sequence, and its text; see `search_values.condition`."""
 
-    study_instance_uids: tuple[str, ...] = ()
-    patient_id: str = ""
-    patient_name: str = ""
-    accession_number: str = ""
-    study_description: str = ""
-    study_id: str = ""
-    referring_physician: str = ""
-    study_date_from: date | None = None
-    study_date_until: date | None = None
-    modalities: tuple[str, ...] = ()
+    path: tuple[str, ...]
+    text: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
-class SeriesFacts:
-    """A series of a study; `number_of_instances` counts all of it. `more` holds further elements as DICOM JSON."""
+class Options:
+    """How keys are taken. `timezone`, as +0100, is where the dates and times of the keys are (PS3.4 C.2.2.2.5)."""
 
-    study_instance_uid: str
-    series_instance_uid: str
-    modality: str | None
-    series_number: int | None
-    series_description: str | None
-    body_part: str | None
-    laterality: str | None
-    number_of_instances: int
-    more: dict[str, Any] = field(repr=False)
+    fuzzy: bool = False
+    combined: bool = True
+    several: bool = False
+    empty: bool = False
+    timezone: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class InstanceFacts:
-    """An instance; `more` holds further elements as DICOM JSON."""
+class Scope:
+    """Whose studies are searched. `only` is a further condition of the door on the studies (aliased `studies`)."""
 
-    study_instance_uid: str
-    series_instance_uid: str
-    modality: str | None
-    sop_class_uid: str
-    sop_instance_uid: str
-    transfer_syntax_uid: str
-    instance_number: int | None
-    rows: int | None
-    columns: int | None
-    bits_allocated: int | None
-    number_of_frames: int
-    more: dict[str, Any] = field(repr=False)
+    organization_id: UUID
+    only: ColumnElement[bool] | None = None
 
 
-def find_studies(
-    session: ActorSession,
-    organization_id: UUID,
-    wanted: StudyFilter,
-    *,
-    only: ColumnElement[bool] | None = None,
-    limit: int = 100,
-    offset: int = 0,
-) -> list[StudyFacts]:
-    """The organisation's studies that hold images and match, newest first."""
-    query = select(Study).where(Study.organization_id == organization_id, Study.number_of_series > 0)
-    if only is not None:
-        query = query.where(only)
-    if wanted.study_instance_uids:
-        query = query.where(Study.study_instance_uid.in_(wanted.study_instance_uids))
-    if wanted.modalities:
-        query = query.where(Study.modalities.op("&&")(cast(list(wanted.modalities), ARRAY(Text))))
-    if wanted.study_date_from:
-        query = query.where(Study.study_date >= wanted.study_date_from)
-    if wanted.study_date_until:
-        query = query.where(Study.study_date <= wanted.study_date_until)
-    for column, value in (
-        (Study.dicom_patient_id, wanted.patient_id),
-        (Study.accession_number, wanted.accession_number),
-        (Study.study_description, wanted.study_description),
-        (Study.study_id, wanted.study_id),
-    ):
-        query = _matching(query, column, value)
-    # Person names match without case (PS3.4 C.2.2.2.1 allows it), and a family name alone finds its bearers.
-    query = _matching(query, func.lower(Study.dicom_patient_name), _name_pattern(wanted.patient_name))
-    query = _matching(query, func.lower(Study.referring_physician), _name_pattern(wanted.referring_physician))
-    query = query.order_by(Study.study_date.desc().nulls_last(), Study.first_received_at.desc(), Study.id)
-    rows = session.scalars(query.limit(min(limit, MOST)).offset(offset))
-    return [as_study_facts(row) for row in rows]
+@dataclass(frozen=True, slots=True)
+class Search:
+    """A prepared search. `unsupported` are the keys that nothing was matched on."""
+
+    level: Level
+    tests: tuple[Test, ...]
+    unsupported: tuple[tuple[str, ...], ...] = ()
 
 
-def find_series(
-    session: ActorSession,
-    study_id: UUID,
-    *,
-    series_instance_uid: str = "",
-    modality: str = "",
-    series_number: int | None = None,
-    tags: Sequence[str] = (),
-    limit: int = MOST,
-    offset: int = 0,
-) -> list[SeriesFacts]:
-    """The series of a study, by number. `tags` are elements wanted besides, taken from one of its instances."""
-    first = select(_picked(tags)).where(Instance.series_id == Series.id).limit(1).correlate(Series).scalar_subquery()
-    query = (
-        select(
-            Study.study_instance_uid,
-            Series.series_instance_uid,
-            Series.modality,
-            Series.series_number,
-            Series.series_description,
-            Series.body_part,
-            Series.laterality,
-            Series.number_of_instances,
-            func.coalesce(first, func.jsonb_build_object()),
-        )
-        .join(Study, Study.id == Series.study_id)
-        .where(Series.study_id == study_id, Series.number_of_instances > 0)
-        .order_by(Series.series_number, Series.id)
-        .limit(min(limit, MOST))
-        .offset(offset)
+def prepare(level: Level, keys: Iterable[Key], options: Options | None = None) -> Search:
+    """Reads the keys. All must match.
+
+    Raises:
+        BadKey
+    """
+    options = options or Options()
+    conditions: dict[str, Condition] = {}
+    sequences: Tree = {}
+    unsupported: list[tuple[str, ...]] = []
+    for key in keys:
+        if len(key.path) == 1 and key.path[0] in OF_DOORS | {TIMEZONE}:
+            continue
+        if not _is_supported(key.path, level):
+            unsupported.append(key.path)
+        elif found := _condition(key, options):
+            if len(key.path) == 1:
+                conditions[key.path[0]] = found
+            else:
+                _put(sequences, key.path, found)
+    tests = _pairs(conditions, options)
+    of_columns = OF_LEVEL[level].keys() | (GATHERED if level != "PATIENT" else frozenset())
+    tests += [column_matches(tag, conditions.pop(tag)) for tag in list(conditions) if tag in of_columns]
+    if conditions or sequences:
+        tests.append(_in_header(level, lambda header: _header_tests(header, conditions, sequences, options)))
+    return Search(level, tuple(tests), tuple(unsupported))
+
+
+def matching(session: ActorSession, scope: Scope, search: Search, *, limit: int, offset: int = 0) -> list[UUID]:
+    """The ids of what matches: of studies, series or instances; of patients the newest matching study's."""
+    return list(session.scalars(_ids(scope, search).limit(limit).offset(offset)))
+
+
+def count(session: ActorSession, scope: Scope, search: Search, *, most: int) -> int | None:
+    """How many match; None: more than `most`."""
+    some = _ids(scope, search).order_by(None).limit(most + 1).subquery()
+    if search.level == "PATIENT":
+        some = _ids(scope, search).limit(most + 1).subquery()
+    found = session.scalar(select(func.count()).select_from(some)) or 0
+    return found if found <= most else None
+
+
+def within(search: Search, study_id: UUID, series_instance_uid: str | None = None) -> Search:
+    """The search in one study, or in one of its series."""
+    tests: list[Test] = [Study.id == study_id]
+    if series_instance_uid is not None:
+        tests.append(Series.series_instance_uid == series_instance_uid)
+    return replace(search, tests=(*search.tests, *tests))
+
+
+def study_by_uid(session: ActorSession, scope: Scope, study_instance_uid: str) -> UUID | None:
+    """The id of the one study with images that has this UID, if it may be seen."""
+    query = select(Study.id).where(*_in_scope(scope), Study.study_instance_uid == study_instance_uid)
+    return session.scalar(query.limit(1))
+
+
+def _is_supported(path: tuple[str, ...], level: Level) -> bool:
+    if not is_at_or_above(path[0], level) or len(path) > _DEEPEST:
+        return False
+    leaf = vr_of(path[-1])
+    return leaf in MATCHED_VRS and all(vr_of(tag) == "SQ" for tag in path[:-1]) and path[0] not in PATIENT_COUNTS
+
+
+def _condition(key: Key, options: Options) -> Condition | None:
+    return condition(
+        key.path,
+        vr_of(key.path[-1]),
+        key.text,
+        fuzzy=options.fuzzy,
+        several=options.several,
+        empty=options.empty,
+        timezone=options.timezone,
     )
-    if series_instance_uid:
-        query = query.where(Series.series_instance_uid == series_instance_uid)
-    if modality:
-        query = query.where(Series.modality == modality)
-    if series_number is not None:
-        query = query.where(Series.series_number == series_number)
-    return [SeriesFacts(*row) for row in session.execute(query)]
 
 
-def find_instances(
-    session: ActorSession,
-    study_id: UUID,
-    *,
-    series_instance_uid: str = "",
-    sop_instance_uid: str = "",
-    sop_class_uid: str = "",
-    instance_number: int | None = None,
-    tags: Sequence[str] = (),
-    whole_header: bool = False,
-    limit: int = MOST,
-    offset: int = 0,
-) -> list[InstanceFacts]:
-    """The instances of a study or series, by number. `tags` (or `whole_header`) are elements wanted besides."""
-    query = (
-        select(
-            Study.study_instance_uid,
-            Series.series_instance_uid,
-            Series.modality,
-            Instance.sop_class_uid,
-            Instance.sop_instance_uid,
-            Instance.transfer_syntax_uid,
-            Instance.instance_number,
-            Instance.rows,
-            Instance.columns,
-            Instance.bits_allocated,
-            Instance.number_of_frames,
-            Instance.header if whole_header else _picked(tags),
-        )
+def _put(tree: Tree, path: tuple[str, ...], found: Condition) -> None:
+    for tag in path[:-1]:
+        tree = tree.setdefault(tag, {})
+    tree[path[-1]] = found
+
+
+# Dates and times -----------------------------------------------------------------------------------------------------------
+
+
+def _pairs(conditions: dict[str, Condition], options: Options) -> list[Test]:
+    """Takes out the study's date and time where they are not compared one by one: as one moment, or on another clock."""
+    days, times = conditions.get(STUDY_DATE), conditions.get(STUDY_TIME)
+    day: Sql = Study.study_date
+    time: Sql = Study.study_time
+    tests: list[Test] = []
+    of_days, of_times = (c if isinstance(c, Between) else None for c in (days, times))
+    if options.timezone and (of_days or of_times):
+        day, time, tests = in_zone(options.timezone, of_days)
+    elif not (options.combined and of_days and of_times):
+        return []
+    for tag, taken in ((STUDY_DATE, of_days), (STUDY_TIME, of_times)):
+        if taken:
+            del conditions[tag]
+    if options.combined and of_days and of_times:
+        return [*tests, pair_matches(day, time, of_days, of_times, of_day=as_date)]
+    tests += [date_matches(day, of_days)] if of_days else []
+    return [*tests, Study.study_time.is_not(None), time_matches(time, of_times)] if of_times else tests
+
+
+# Headers -------------------------------------------------------------------------------------------------------------------
+
+
+def _in_header(level: Level, tests: Callable[[Sql], Test]) -> Test:
+    """The condition on an instance's header: its own, or that of one instance of the series, or of any series of the study."""
+    if level == "IMAGE":
+        return tests(Instance.header)
+    series, instance = aliased(Series), aliased(Instance)
+    parent = Series.id if level == "SERIES" else series.id
+    one = select(instance.header).where(instance.series_id == parent).limit(1)
+    if level == "SERIES":
+        any_of = one.correlate(Series).lateral()
+        found = select(literal(1)).select_from(any_of).where(tests(any_of.c.header))
+        return exists(found.correlate_except(any_of))
+    each = one.correlate(series).lateral()
+    return exists(
+        select(literal(1))
+        .select_from(series)
+        .join(each, true())
+        .where(series.study_id == Study.id, series.number_of_instances > 0, tests(each.c.header))
+        .correlate_except(series, each)
+    )
+
+
+def _header_tests(header: Sql, conditions: dict[str, Condition], sequences: Tree, options: Options) -> Test:
+    """All conditions on one data set; of a sequence, one item must match them all (PS3.4 C.2.2.2.6)."""
+    left = dict(conditions)
+    tests: list[Test] = []
+    for day, time in _TIME_OF.items():
+        days, times = left.get(day), left.get(time)
+        if options.combined and isinstance(days, Between) and isinstance(times, Between):
+            tests.append(pair_matches(header_text(header, day), header_text(header, time), days, times, of_day=str))
+            del left[day], left[time]
+    tests += [header_matches(header, tag, vr_of(tag), wanted, ZONE) for tag, wanted in left.items()]
+    for tag, tree in sequences.items():
+        plain = {t: c for t, c in tree.items() if not isinstance(c, dict)}
+        inner = {t: c for t, c in tree.items() if isinstance(c, dict)}
+        tests.append(any_item(header[tag], lambda item, p=plain, i=inner: _header_tests(item, p, i, options)))  # type: ignore[misc]
+    return and_(true(), *tests)
+
+
+# Statements ----------------------------------------------------------------------------------------------------------------
+
+
+def _in_scope(scope: Scope) -> list[Any]:
+    mine = [Study.organization_id == scope.organization_id, Study.number_of_series > 0]
+    return [*mine, scope.only] if scope.only is not None else mine
+
+
+def _ids(scope: Scope, search: Search) -> Select[Any]:
+    newest = (Study.study_date.desc().nulls_last(), Study.first_received_at.desc(), Study.id)
+    wheres = [*_in_scope(scope), *search.tests]
+    if search.level == "PATIENT":
+        who = (Study.dicom_patient_id, ISSUER)
+        query = select(Study.id).ext(distinct_on(*who)).where(*wheres, Study.dicom_patient_id.is_not(None))
+        return query.order_by(*who, *newest)
+    if search.level == "STUDY":
+        return select(Study.id).where(*wheres).order_by(*newest)
+    wheres += [Series.organization_id == scope.organization_id, Series.number_of_instances > 0]
+    if search.level == "SERIES":
+        query = select(Series.id).join(Study, Study.id == Series.study_id)
+        return query.where(*wheres).order_by(*newest, Series.series_number, Series.id)
+    return (
+        select(Instance.id)
         .join(Series, Series.id == Instance.series_id)
-        .join(Study, Study.id == Instance.study_id)
-        .where(Instance.study_id == study_id)
-        .order_by(Series.series_number, Series.id, Instance.instance_number, Instance.sop_instance_uid)
-        .limit(limit)
-        .offset(offset)
+        .join(Study, Study.id == Series.study_id)
+        .where(*wheres, Instance.organization_id == scope.organization_id)
+        .order_by(*newest, Series.series_number, Series.id, Instance.instance_number, Instance.sop_instance_uid)
     )
-    if series_instance_uid:
-        query = query.where(Series.series_instance_uid == series_instance_uid)
-    if sop_instance_uid:
-        query = query.where(Instance.sop_instance_uid == sop_instance_uid)
-    if sop_class_uid:
-        query = query.where(Instance.sop_class_uid == sop_class_uid)
-    if instance_number is not None:
-        query = query.where(Instance.instance_number == instance_number)
-    return [InstanceFacts(*tuple(row)) for row in session.execute(query)]
-
-
-def _picked(tags: Sequence[str]) -> ColumnElement[Any]:
-    """Elements of an instance's header as a JSON object, absent ones left out."""
-    pairs = [part for tag in tags for part in (literal(tag), Instance.header[tag])]
-    return func.jsonb_strip_nulls(func.jsonb_build_object(*pairs)) if pairs else func.jsonb_build_object()
-
-
-def _name_pattern(text: str) -> str:
-    text = text.lower()
-    return text if not text or set(text) & {"*", "?", "^"} else f"{text}*"
-
-
-def _matching(query: Select[Any], column: Any, value: str) -> Select[Any]:
-    if not value or value == "*":
-        return query
-    if not set(value) & {"*", "?"}:
-        return query.where(column == value)
-    pattern = value.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    return query.where(column.like(pattern.replace("*", "%").replace("?", "_"), escape="\\"))

@@ -11,6 +11,9 @@ from pydicom.datadict import dictionary_VR, tag_for_keyword
 Level = Literal["PATIENT", "STUDY", "SERIES", "IMAGE"]
 LEVELS: Final[tuple[Level, ...]] = ("PATIENT", "STUDY", "SERIES", "IMAGE")
 
+OF_DOORS: Final = frozenset({"00080005", "00080052", "00080054", "00080056", "00081190", "00880130", "00880140"})
+"""What a door says of its own answers: never matched on, and never looked for in images."""
+
 _TAG = re.compile(r"[0-9A-Fa-f]{8}")
 
 # PS3.3 A.1.2.1 and A.1.2.2: the modules of the patient and study entities; PS3.4 C.3.4 and C.6.1.1 for what only queries have.
@@ -73,7 +76,7 @@ def tag_of(name: str) -> str:
     """The tag (eight upper-case hex digits) of a keyword or tag; empty if it is neither."""
     if _TAG.fullmatch(name):
         return name.upper()
-    tag = tag_for_keyword(name)
+    tag = tag_for_keyword(name) if name else None  # the dictionary has entries without a keyword
     return f"{tag:08X}" if tag is not None else ""
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Final, TypeAlias
 
@@ -31,6 +31,8 @@ _TM: Final = re.compile(r"(?:[01]\d|2[0-3])(?:[0-5]\d(?:(?:[0-5]\d|60)(?:\.\d{1,
 _MOMENT: Final = r"\d{4}(?:\d\d){0,5}(?:\.\d{1,6})?(?:[+-](?:0\d|1[0-4])[0-5]\d)?"
 _DT: Final = re.compile(_MOMENT, re.ASCII)
 _DT_RANGE: Final = re.compile(rf"({_MOMENT})?-({_MOMENT})?", re.ASCII)
+_OFFSET: Final = re.compile(r"[+-]\d{4}$")
+_SECOND: Final = timedelta(seconds=1)
 # Letters that no decomposition takes apart, as archive.folded() has them.
 _LETTERS: Final = str.maketrans(
     {"ß": "ss", "æ": "ae", "œ": "oe", "þ": "th", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "ı": "i"}
@@ -86,20 +88,28 @@ class Between:
 
 
 @dataclass(frozen=True, slots=True)
+class Moments:
+    """A DT from `low` until before `high`, both in UTC without zone; either may be open."""
+
+    low: datetime | None
+    high: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Empty:
     """No value."""
 
 
-Condition: TypeAlias = Texts | Names | Words | Numbers | Between | Empty
+Condition: TypeAlias = Texts | Names | Words | Numbers | Between | Moments | Empty
 
 
 def condition(
-    path: tuple[str, ...], vr: str, text: str, *, fuzzy: bool, several: bool, empty: bool
+    path: tuple[str, ...], vr: str, text: str, *, fuzzy: bool, several: bool, empty: bool, timezone: str | None = None
 ) -> Condition | None:
     r"""What the key asks for; None: anything (PS3.4 C.2.2.2.3).
 
     Several values are separated by a backslash: always allowed for UIDs and codes, else if `several` (PS3.4 C.2.2.2.8).
-    `empty` gives `""` its meaning.
+    `empty` gives `""` its meaning; `timezone`, as +0100, is that of a DT which names none.
 
     Raises:
         BadKey
@@ -109,6 +119,8 @@ def condition(
         return None
     if empty and text == EMPTY:
         return Empty()
+    if vr == "DT":
+        return _moments(path, text, timezone)
     if vr in RANGE_VRS:
         return _between(path, vr, text)
     parts = _parts(path, text)
@@ -165,13 +177,6 @@ def _number(path: tuple[str, ...], text: str) -> Decimal:
 
 
 def _between(path: tuple[str, ...], vr: str, text: str) -> Between:
-    if vr == "DT":
-        if _DT.fullmatch(text):  # "2026-0500" is a year in a zone, not a range
-            return Between(vr, text, text)
-        found = _DT_RANGE.fullmatch(text)
-        if not found or not any(found.groups()):
-            raise BadKey(path, "a date and time, or a range of two joined by -")
-        return Between(vr, found[1], found[2])
     read = _date if vr == "DA" else _time
     first, dash, last = (part.strip() for part in text.partition("-"))
     if not first and not last:
@@ -183,6 +188,42 @@ def _between(path: tuple[str, ...], vr: str, text: str) -> Between:
     if vr == "DA" and low and high and low > high:
         raise BadKey(path, "a range ends after it begins")
     return Between(vr, low, high)
+
+
+def _moments(path: tuple[str, ...], text: str, timezone: str | None) -> Condition:
+    """With an offset, moments are compared; without any, what is written."""
+    single = _DT.fullmatch(text)  # "2026-0500" is a year in a zone, not a range
+    found = _DT_RANGE.fullmatch(text)
+    low, high = (text, text) if single else found.groups() if found else (None, None)
+    if not low and not high:
+        raise BadKey(path, "a date and time, or a range of two joined by -")
+    try:
+        first, last = (_moment(end, timezone or "") if end else None for end in (low, high))
+    except (ValueError, OverflowError):
+        raise BadKey(path, "a date and time that there is") from None
+    if not timezone and not any(_OFFSET.search(end) for end in (low, high) if end):
+        return Between("DT", low or None, high or None)
+    return Moments(first[0] if first else None, last[1] if last else None)
+
+
+def _moment(text: str, timezone: str) -> tuple[datetime, datetime]:
+    """When it begins, and when what it names to its precision is over; UTC. Raises ValueError, OverflowError."""
+    given = _OFFSET.search(text)
+    offset, digits = given[0] if given else timezone, _OFFSET.sub("", text)
+    whole, _, fraction = digits.partition(".")
+    start = datetime.strptime(whole + "00000101000000"[len(whole) :], "%Y%m%d%H%M%S")  # noqa: DTZ007
+    start += timedelta(microseconds=int(fraction.ljust(6, "0")) if fraction else 0)
+    if len(whole) <= 6:
+        months = start.year * 12 + start.month - 1 + (12 if len(whole) == 4 else 1)
+        end = start.replace(year=months // 12, month=months % 12 + 1)
+    elif fraction:
+        end = start + timedelta(microseconds=10 ** (6 - len(fraction)))
+    else:
+        end = start + {8: timedelta(days=1), 10: timedelta(hours=1), 12: timedelta(minutes=1)}.get(len(whole), _SECOND)
+    ahead = (
+        timedelta(minutes=int(offset[0] + "1") * (int(offset[1:3]) * 60 + int(offset[3:5]))) if offset else timedelta()
+    )
+    return start - ahead, end - ahead
 
 
 def _date(path: tuple[str, ...], text: str) -> str:

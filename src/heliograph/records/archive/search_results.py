@@ -1,0 +1,221 @@
+"""What was found, told as elements of the DICOM JSON model (PS3.18 F.2): from columns, counts, and the headers of the images."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, Select, Text, and_, cast, column, func, literal, select, text
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from heliograph.kit.codecs.dicom import person_name
+from heliograph.kit.db.session import ActorSession
+from heliograph.records.archive.model import Instance, Series, Study
+from heliograph.records.archive.search import Scope
+from heliograph.records.archive.search_attributes import OF_DOORS, Level, is_at_or_above, level_of, vr_of
+from heliograph.records.archive.search_columns import (
+    GATHERED,
+    INSTANCE_COUNT,
+    ISSUER,
+    OF_LEVEL,
+    PATIENT_COUNTS,
+    SERIES_COUNT,
+    SOP_CLASSES,
+)
+from heliograph.records.archive.search_sql import Sql
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which attributes: tags, each with the tags wanted of its items (none: all); `everything` at the level and above."""
+
+    tags: Mapping[str, Any]
+    everything: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """One match. `elements` holds what is known of what was wanted, ascending; attributes with columns also when they are empty."""
+
+    id: UUID
+    study_instance_uid: str
+    series_instance_uid: str | None
+    sop_instance_uid: str | None
+    elements: Json = field(repr=False)
+
+
+def element(vr: str, value: Any) -> Json:
+    """One element of the DICOM JSON model (PS3.18 F.2); without a value it is only its VR. A list is several values."""
+    if value is None or value in ("", []):
+        return {"vr": vr}
+    if isinstance(value, list):
+        return {"vr": vr, "Value": value}
+    if vr == "PN":
+        name = person_name(str(value))
+        groups = {"Alphabetic": name.alphabetic, "Ideographic": name.ideographic, "Phonetic": name.phonetic}
+        return {"vr": vr, "Value": [{key: text for key, text in groups.items() if text}]}
+    if isinstance(value, date):
+        return {"vr": vr, "Value": [f"{value:%Y%m%d}"]}
+    return {"vr": vr, "Value": [value]}
+
+
+def described(session: ActorSession, scope: Scope, level: Level, ids: Sequence[UUID], wanted: Wanted) -> list[Match]:
+    """What is wanted of each, in the order of `ids`; what went meanwhile, or can't be seen, is left out."""
+    if not ids:
+        return []
+    tags = {tag for tag in wanted.tags if is_at_or_above(tag, level)} - OF_DOORS
+    if wanted.everything:
+        tags |= {tag for tag in (*OF_LEVEL[level], SERIES_COUNT, INSTANCE_COUNT) if _is_of(tag, level)}
+    columns = {tag: OF_LEVEL[level][tag] for tag in sorted(tags & OF_LEVEL[level].keys())}
+    rows = {row.id: row for row in session.execute(_rows(scope, level, ids, columns))}
+    found = [rows[i] for i in ids if i in rows]
+    made: dict[UUID, Json] = {
+        row.id: {tag: element(vr_of(tag), getattr(row, f"t{tag}")) for tag in columns} for row in found
+    }
+    studies = {row.id: row.study_id for row in found}
+    _add_counts(session, made, studies, tags)
+    _add_patient_counts(session, scope, made, found, tags)
+    _add_from_headers(
+        session, level, made, tags - columns.keys() - GATHERED - set(PATIENT_COUNTS), everything=wanted.everything
+    )
+    return [
+        Match(
+            row.id,
+            row.study_uid,
+            row.series_uid,
+            row.sop_uid,
+            {t: pruned(made[row.id][t], wanted.tags.get(t)) for t in sorted(made[row.id])},
+        )
+        for row in found
+    ]
+
+
+def _is_of(tag: str, level: Level) -> bool:
+    """Whether "all" at `level` means this attribute; a study's are its patient's, too, and an instance has no level below."""
+    return level_of(tag) == level or (level == "STUDY" and level_of(tag) == "PATIENT") or level == "IMAGE"
+
+
+def pruned(entry: Json, tree: Mapping[str, Any] | None) -> Json:
+    """A sequence with only the wanted attributes of its items; anything else as it is."""
+    if not tree or entry.get("vr") != "SQ" or "Value" not in entry:
+        return entry
+    items = [{t: pruned(item[t], tree[t]) for t in sorted(tree) if t in item} for item in entry["Value"]]
+    return {"vr": "SQ", "Value": items}
+
+
+def _rows(scope: Scope, level: Level, ids: Sequence[UUID], columns: Mapping[str, Sql]) -> Select[Any]:
+    of: Any = {"SERIES": Series, "IMAGE": Instance}.get(level, Study)
+    series = Series.series_instance_uid if level in {"SERIES", "IMAGE"} else literal(None)
+    sop = Instance.sop_instance_uid if level == "IMAGE" else literal(None)
+    query = select(
+        of.id,
+        Study.id.label("study_id"),
+        Study.study_instance_uid.label("study_uid"),
+        series.label("series_uid"),
+        sop.label("sop_uid"),
+        Study.dicom_patient_id.label("patient"),
+        ISSUER.label("issuer"),
+        *(column.label(f"t{tag}") for tag, column in columns.items()),
+    )
+    if level == "SERIES":
+        query = query.join(Study, Study.id == Series.study_id)
+    elif level == "IMAGE":
+        query = query.join(Series, Series.id == Instance.series_id).join(Study, Study.id == Series.study_id)
+    query = query.where(of.id == func.any(list(ids)), Study.organization_id == scope.organization_id)
+    return query.where(scope.only) if scope.only is not None else query
+
+
+def _add_counts(
+    session: ActorSession, made: dict[UUID, Json], studies: Mapping[UUID, UUID], tags: Collection[str]
+) -> None:
+    """Counts over the study as it is retrieved, what we made ourselves included; and its SOP classes."""
+    if SERIES_COUNT in tags or INSTANCE_COUNT in tags:
+        query = (
+            select(Series.study_id, func.count(), func.sum(Series.number_of_instances))
+            .where(Series.study_id == func.any(list(set(studies.values()))), Series.number_of_instances > 0)
+            .group_by(Series.study_id)
+        )
+        counts = {row[0]: (row[1], int(row[2])) for row in session.execute(query)}
+        for id_, elements in made.items():
+            for tag, number in zip((SERIES_COUNT, INSTANCE_COUNT), counts.get(studies[id_], (0, 0)), strict=True):
+                if tag in tags:
+                    elements[tag] = element("IS", number)
+    if SOP_CLASSES in tags:
+        classes = select(Series.study_id, func.array_agg(Instance.sop_class_uid.distinct())).join(
+            Instance, Instance.series_id == Series.id
+        )
+        classes = classes.where(Series.study_id == func.any(list(set(studies.values())))).group_by(Series.study_id)
+        of = {row[0]: sorted(row[1]) for row in session.execute(classes)}
+        for id_, elements in made.items():
+            elements[SOP_CLASSES] = element("UI", of.get(studies[id_], []))
+
+
+def _add_patient_counts(
+    session: ActorSession, scope: Scope, made: dict[UUID, Json], found: Iterable[Row[Any]], tags: Collection[str]
+) -> None:
+    """Counts over those studies of the patient that the actor may see."""
+    if not set(PATIENT_COUNTS) & set(tags):
+        return
+    patients = {row.id: (row.patient, row.issuer) for row in found}
+    counts: dict[tuple[str | None, str | None], tuple[int, int, int]] = {}
+    if wanted := {p for p, _ in patients.values() if p is not None}:
+        query: Any = (
+            select(
+                Study.dicom_patient_id,
+                ISSUER.label("issuer"),
+                func.count(Study.id.distinct()),
+                func.count(),
+                func.sum(Series.number_of_instances),
+            )
+            .join(Series, and_(Series.study_id == Study.id, Series.number_of_instances > 0))
+            .where(
+                Study.organization_id == scope.organization_id,
+                Study.number_of_series > 0,
+                Study.dicom_patient_id == func.any(list(wanted)),
+            )
+            .group_by(Study.dicom_patient_id, text("issuer"))
+        )
+        if scope.only is not None:
+            query = query.where(scope.only)
+        counts = {(r[0], r[1]): (r[2], r[3], int(r[4])) for r in session.execute(query)}
+    for id_, elements in made.items():
+        for tag, number in zip(PATIENT_COUNTS, counts.get(patients[id_], (1, 0, 0)), strict=True):
+            if tag in tags:
+                elements[tag] = element("IS", number)
+
+
+def _add_from_headers(
+    session: ActorSession, level: Level, made: dict[UUID, Json], tags: Collection[str], *, everything: bool
+) -> None:
+    """What only the images' headers tell. Of a study each attribute is from the first series that has it."""
+    if not made or not (tags or everything):
+        return
+    for id_, header in session.execute(_headers(level, list(made), None if everything else sorted(tags))):
+        elements = made[id_]
+        for tag, entry in (header or {}).items():
+            if tag not in elements and (tag in tags or _is_of(tag, level)) and "BulkDataURI" not in entry:
+                elements[tag] = entry
+
+
+def _headers(level: Level, ids: list[UUID], tags: list[str] | None) -> Select[Any]:
+    picked: Any = Instance.header
+    if tags is not None:
+        each = func.unnest(cast(tags, ARRAY(Text))).table_valued(column("tag", Text)).render_derived().lateral()
+        picked = (
+            select(func.jsonb_object_agg(each.c.tag, Instance.header[each.c.tag]))
+            .where(Instance.header.has_key(each.c.tag))
+            .correlate(Instance)
+            .scalar_subquery()
+        )
+    if level == "IMAGE":
+        return select(Instance.id, picked).where(Instance.id == func.any(ids))
+    one = select(picked).where(Instance.series_id == Series.id).limit(1).correlate(Series).scalar_subquery()
+    if level == "SERIES":
+        return select(Series.id, one).where(Series.id == func.any(ids))
+    query = select(Series.study_id, one).where(Series.study_id == func.any(ids), Series.number_of_instances > 0)
+    return query.order_by(Series.study_id, Series.series_number, Series.id)
