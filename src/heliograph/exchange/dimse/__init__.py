@@ -1,4 +1,5 @@
 """The DICOM door: C-STORE and C-ECHO from callers that a site has named.
 
 Owns no rows. A C-STORE is answered with success when the object is durable in the spool; indexing follows in a worker.
+`scu_*`, `remote` and `transfers_api`: we as the caller, who fetches priors from nodes and sends studies to them.
 """
