@@ -69,6 +69,8 @@ def encoded_frame(facts: ImageFacts, frame: bytes, syntax: str, target: str) -> 
 
 
 def _transcoded(whole: memoryview, target: str) -> Iterator[bytes]:
+    if target != EXPLICIT_LITTLE and target not in ENCODABLE:
+        raise NotDecodable("this transfer syntax is not made here")
     start, syntax = locate_data_set(whole)
     meta = read_file_meta(whole)
     data = whole
