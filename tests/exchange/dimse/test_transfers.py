@@ -211,6 +211,7 @@ class Archive:
                 keys["SeriesInstanceUID"] = ds.SeriesInstanceUID
             if level == "IMAGE":
                 keys |= {"SOPInstanceUID": ds.SOPInstanceUID, "SOPClassUID": ds.SOPClassUID}
+                keys["AvailableTransferSyntaxUID"] = ds.file_meta.TransferSyntaxUID
             yield 0xFF00, query_for(level, keys)
         yield 0x0000, None
 
@@ -233,7 +234,7 @@ class Archive:
         ae = AE("ARCHIVE")
         for uid in contexts or (STUDY_FIND, STUDY_GET):
             ae.add_supported_context(uid, [EXPLICIT, IMPLICIT])
-        ae.add_supported_context(CT, [EXPLICIT], scu_role=True, scp_role=True)
+        ae.add_supported_context(CT, [EXPLICIT, pydicom.uid.RLELossless], scu_role=True, scp_role=True)
         handlers = [(evt.EVT_C_FIND, self.find), (evt.EVT_C_GET, self.get)]
         server = ae.start_server(("127.0.0.1", 0), block=False, evt_handlers=handlers)
         assert server is not None
@@ -266,6 +267,20 @@ def test_success_with_missing_objects_is_not_believed(context: Context, cast: Ca
     assert [a for a in archive.asked if a[0] == "get"] == [("get", "IMAGE")]
     file_all(context)
     assert kept(context, cast)[uid] == ("prior", 3)
+
+
+def test_objects_come_in_the_syntax_that_the_node_keeps_them_in(context: Context, cast: Cast, tmp_path: Path) -> None:
+    """It says in which (0008,3002), and gets a context for just that."""
+    patient = known_patient(context, cast)
+    data, _ = _compressed(pydicom.uid.RLELossless, generate_uid())
+    (tmp_path / "rle.dcm").write_bytes(data)
+    with Archive([tmp_path / "rle.dcm"]).serving() as port:
+        done = run(context, cast, ask(context, cast, add_node(context, cast, port), patient_id=patient))
+    assert (done.state, done.received) == ("done", 1), done.error
+    file_all(context)
+    with context.works.read(system("t", cast.norfjord)) as work:
+        syntaxes = work.session.scalars(text("select transfer_syntax_uid from archive.instances")).all()
+    assert sorted(syntaxes) == [EXPLICIT, pydicom.uid.RLELossless]
 
 
 def test_what_never_comes_is_partial_in_the_end_and_can_be_asked_for_again(
@@ -331,7 +346,7 @@ def test_a_study_or_a_number_alone_can_be_fetched_and_wildcards_are_not_asked(
         assert by_number.received == 3
         archive.asked.clear()
         wild = run(context, cast, ask(context, cast, node, accession_number="OLD*"))
-        assert (wild.state, archive.asked) == ("waiting", [])
+        assert (wild.state, archive.asked) == ("failed", []), "no other try would be wiser"
 
 
 def test_a_peer_that_stops_half_way_is_left_in_time_and_asked_again(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import ssl
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,9 +15,12 @@ from heliograph.app.context import Context
 from heliograph.exchange.dimse.server import listening
 from heliograph.exchange.dimse.transfers_api import router
 from heliograph.kit.actor import system
+from heliograph.kit.net.dicom import Acceptance, StorageListener
+from heliograph.kit.net.dicom.tls import server_context
 from heliograph.records.sites import transfers
 from tests.cast import Cast
 from tests.exchange.dimse.test_transfers import Archive, add_node, file_all, filed, known_patient, run, studies
+from tests.kit.net.dicom.certificates import issue
 from tests.records.archive import files
 from tests.records.sites.web import browser
 
@@ -51,6 +57,34 @@ def test_a_node_is_tried(context: Context, cast: Cast) -> None:
     assert [tuple(t) for t in tested] == [
         ("done", None), ("failed", "rejected"), ("failed", "refused"), ("failed", "unknown_host"), ("failed", "tls"),
     ]  # fmt: skip
+
+
+def _giving(tls: ssl.SSLContext) -> Callable[[], ssl.SSLContext]:
+    return lambda: tls
+
+
+def test_tls_is_verified_where_it_is_to_be(context: Context, cast: Cast, tmp_path: Path) -> None:
+    ours = issue(tmp_path, "authority", is_authority=True)
+    good, other = issue(tmp_path, "good", ours), issue(tmp_path, "other")
+    trusting = dataclasses.replace(
+        context, settings=context.settings.model_copy(update={"dimse_tls_ca_file": ours.certificate})
+    )
+    astrid = browser(trusting, cast.astrid, router)
+    told = {}
+    for name, certificate in (("good", good), ("other", other)):
+        tls = server_context(certificate.files(), "none")
+        with StorageListener(
+            "127.0.0.1", None, accept=Acceptance, store=lambda _a, _r: 0, tls_port=0, tls=_giving(tls)
+        ) as listener:
+            for mode in ("on", "verify"):
+                node = add_node(
+                    context, cast, listener.tls_port, name=f"{name} {mode}", ae_title=f"{name}_{mode}", tls=mode
+                )
+                answer = astrid.post(f"/api/admin/nodes/{node}/echo").json()
+                told[name, mode] = answer["why"]
+                if answer["why"]:
+                    assert "certificate is not trusted" in answer["words"]
+    assert told == {("good", "on"): None, ("good", "verify"): None, ("other", "on"): None, ("other", "verify"): "tls"}
 
 
 def test_priors_are_asked_for_and_seen(context: Context, cast: Cast, tmp_path: Path) -> None:

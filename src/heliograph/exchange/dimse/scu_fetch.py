@@ -130,7 +130,7 @@ def _retrieve(fetch: Fetch, study: FoundStudy) -> str | None:
     folder = fetch.settings.spool_dir / "overflow"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     remote = remote_of(fetch.settings, fetch.node, answer=SILENCE_SECONDS)
-    proposals = get_proposals(sorted(classes))
+    proposals = get_proposals(sorted(classes), sorted(study.kept_in))
     roles = sorted({a for a, _ in proposals if a != STUDY_GET})
     with associate(remote, proposals, storage_roles=roles, folder=folder) as peer:
         if peer.context_for(STUDY_GET) is not None and peer.storage_roles:

@@ -16,7 +16,7 @@ from heliograph.kit.net.dicom import Failed, Peer
 from heliograph.kit.net.dicom.client import STUDY_FIND, find
 from heliograph.kit.net.dicom.identifiers import Level, query_for, text_of
 
-MOST_STUDIES = 100
+MOST_STUDIES = 500
 MOST_SERIES = 500
 MOST_OBJECTS = 50_000
 """Of one study. Nobody has more; a node that says so is not believed."""
@@ -24,7 +24,7 @@ _WILDCARDS = re.compile(r"[*?\\]")
 
 
 class NotAskable(HeliographError):
-    """The identifier holds a wildcard: a node would take it for a pattern."""
+    """The identifier holds a wildcard, which the node would take for a pattern."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,8 @@ class FoundStudy:
     said: int | None = None
     """How many objects it says that it has."""
     objects: dict[str, tuple[str, str]] = field(default_factory=dict)
+    kept_in: set[str] = field(default_factory=set)
+    """Transfer syntaxes that it says its objects are in, if it says so."""
     received: int = 0
     error: str | None = None
 
@@ -108,6 +110,8 @@ def find_studies(peer: Peer, wanted: Wanted, should_stop: Callable[[], bool]) ->
             text_of(match, "ModalitiesInStudy"),
             int(said) if said.isdecimal() else None,
         )
+    if len(found) + others >= MOST_STUDIES:
+        raise NotAskable(f"It has {MOST_STUDIES} studies of this or more: ask for one by its number.")
     return list(found.values()), others
 
 
@@ -125,11 +129,13 @@ def find_objects(peer: Peer, study: FoundStudy, should_stop: Callable[[], bool])
                 continue
             keys = {
                 "StudyInstanceUID": study.uid, "SeriesInstanceUID": uid, "SOPInstanceUID": "", "SOPClassUID": "",
+                "AvailableTransferSyntaxUID": "",
             }  # fmt: skip
             for match in _ask(peer, "IMAGE", keys, MOST_OBJECTS - len(study.objects), should_stop):
                 sop = text_of(match, "SOPInstanceUID")
                 if valid_uid(sop):
                     study.objects[sop] = (uid, text_of(match, "SOPClassUID"))
+                    study.kept_in.update(u for u in text_of(match, "AvailableTransferSyntaxUID").split("\\") if u)
     except Failed:
         study.objects.clear()
     if study.said is not None and study.said > len(study.objects):

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from uuid import UUID
 
 from heliograph.exchange.dimse.scu_fetch import Fetch, Here, look, retrieve
-from heliograph.exchange.dimse.scu_find import FoundStudy, Wanted
+from heliograph.exchange.dimse.scu_find import FoundStudy, NotAskable, Wanted
 from heliograph.exchange.dimse.scu_send import send
 from heliograph.governance.tenancy.queries import active_organizations
 from heliograph.kit.actor import Actor, system
@@ -55,7 +55,7 @@ def run_transfer(
     should_stop = _watcher(works, actor, wanted, stop)
     try:
         result = _try(works, settings, objects, actor, claimed, should_stop)
-    except CannotTransfer as error:
+    except (CannotTransfer, NotAskable) as error:
         result = Result(claimed.expected, claimed.received, error.detail, is_hopeless=True, unsent=claimed.unsent)
     except HeliographError as error:
         detail = error.detail[:1].upper() + error.detail[1:].rstrip(".") + "."

@@ -170,10 +170,12 @@ def _encrypted(remote: Remote, sock: socket.socket, tls: ssl.SSLContext, deadlin
         sock.close()
         if isinstance(error, ssl.SSLCertVerificationError):
             why = f"its certificate is not trusted ({error.verify_message})"
+        elif isinstance(error, ssl.SSLError) and error.reason == "WRONG_VERSION_NUMBER":
+            why = "it speaks no TLS on that port"
         elif isinstance(error, TimeoutError):
             why = "it does not answer the TLS handshake; perhaps it speaks no TLS"
         else:
-            why = "the TLS handshake failed; perhaps it speaks no TLS, or wants our certificate"
+            why = "the TLS handshake failed; perhaps it speaks no TLS on that port, or wants our certificate"
         raise NotConnected("tls", f"no connection: {why}") from None
 
 

@@ -69,16 +69,20 @@ class Progress:
         return self.status in _PENDING
 
 
-def get_proposals(classes: Iterable[str]) -> list[Proposal]:
-    """Contexts for a C-GET of objects of these SOP classes: at most 128 with the query's own."""
+def get_proposals(classes: Iterable[str], kept_in: Iterable[str] = ()) -> list[Proposal]:
+    """Contexts for a C-GET of objects of these SOP classes: at most 128 with the query's own.
+
+    `kept_in`: transfer syntaxes that the peer said it has them in (0008,3002); they are proposed first.
+    """
+    syntaxes = tuple(dict.fromkeys((*(uid for uid in kept_in if valid_uid(uid)), *STORED_SYNTAXES)))
     wanted = list(dict.fromkeys(uid for uid in classes if valid_uid(uid)))[:120]
     room = 126 - len(wanted)
     single: list[Proposal] = []
-    for syntax in STORED_SYNTAXES[:_FIRST_CHOICES]:
+    for syntax in syntaxes[:_FIRST_CHOICES]:
         if len(single) + len(wanted) > room:
             break
         single += [(uid, (syntax,)) for uid in wanted]
-    rest = STORED_SYNTAXES if not single else STORED_SYNTAXES[len(single) // max(len(wanted), 1) :]
+    rest = syntaxes if not single else syntaxes[len(single) // max(len(wanted), 1) :]
     return [(STUDY_GET, PLAIN), *single, *((uid, rest) for uid in wanted)]
 
 
