@@ -118,6 +118,5 @@ def streamed(asked: Asked, kind: str, pieces: Iterable[bytes], *, status: int = 
     headers = {"Content-Type": kind, "Cache-Control": PRIVATE if tag else "no-store", "Vary": "Accept"}
     if tag:
         headers["ETag"] = tag
-    if asked.is_head:
-        return Response(status_code=status, headers=headers)
-    return StreamingResponse(pieces, status_code=status, headers=headers)
+    # For HEAD not a plain empty answer: that would tell a length of 0.
+    return StreamingResponse(() if asked.is_head else pieces, status_code=status, headers=headers)
