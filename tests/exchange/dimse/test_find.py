@@ -309,15 +309,20 @@ def test_a_caller_sees_its_own_organisation_alone(context: Context, cast: Cast, 
     assert events(owner_url) == []
 
 
-def test_pages_follow_each_other_and_end(context: Context, cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pages_follow_each_other_and_end(
+    context: Context, cast: Cast, monkeypatch: pytest.MonkeyPatch, owner_url: str
+) -> None:
     filed(context, cast, *(made(f"1.{n}", PatientID=f"P{n}", StudyDate=f"202601{n:02d}") for n in range(1, 8)))
     monkeypatch.setattr(module, "PAGE", 3)
     answers = find(context.works, caller(cast), *asked("STUDY", StudyDate=""))
     first = [a.identifier.StudyInstanceUID for a in itertools.islice(answers, 2)]
     filed(context, cast, made("1.9", PatientID="P9", StudyDate="20260201"))  # comes while the caller takes its time
-    assert [*first, *(a.identifier.StudyInstanceUID for a in answers)] == [f"1.{n}" for n in range(7, 0, -1)]
+    everything = [*first, *(a.identifier.StudyInstanceUID for a in answers)]
+    assert everything == ["1.7", "1.6", "1.5", "1.9", "1.4", "1.3", "1.2", "1.1"]  # each once, none passed over
+    told = [row.detail for row in events(owner_url)]
+    assert told == [{"results": 3, "level": "study"}, {"results": 5, "level": "study", "continued": True}]
     monkeypatch.setattr(module, "MOST", 4)
     given: list[str] = []
-    with pytest.raises(FindRefused) as told:
+    with pytest.raises(FindRefused) as refused:
         given.extend(a.identifier.StudyInstanceUID for a in find(context.works, caller(cast), *asked("STUDY")))
-    assert (len(given), told.value.dimse_status) == (4, OUT_OF_RESOURCES)
+    assert (len(given), refused.value.dimse_status) == (4, OUT_OF_RESOURCES)

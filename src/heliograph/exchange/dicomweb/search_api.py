@@ -19,7 +19,7 @@ from heliograph.records.archive.search_results import described
 router = APIRouter(prefix=PREFIX, tags=["dicomweb"])
 
 _OFFERS: Final = (Offer(JSON), Offer("application/json"))
-_COUNTED: Final = 100_000
+_COUNTED: Final[dict[Level, int]] = {"STUDY": 100_000, "SERIES": 10_000, "IMAGE": 10_000}
 """Results are counted so far; beyond, the answer only says that there are more."""
 _PACKED_BYTES: Final = 1024
 _STUDY_UID: Final = ("0020000D",)
@@ -97,7 +97,7 @@ def _page(
     ids = matching(work.session, scope, search, limit=query.limit + 1, offset=query.offset)
     page = ids[: query.limit]
     if len(ids) > len(page) or (query.offset and not ids):
-        total = count(work.session, scope, search, most=_COUNTED)
+        total = count(work.session, scope, search, most=_COUNTED[search.level])
     else:
         total = query.offset + len(ids)
     wanted = qido.shown(query, search.level, *above)

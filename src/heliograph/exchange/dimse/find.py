@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
+from uuid import UUID
 
 from pydicom import DataElement, Dataset
 from pydicom.multival import MultiValue
@@ -15,7 +16,7 @@ from heliograph.exchange.dimse.find_answers import data_set
 from heliograph.kit.actor import machine
 from heliograph.kit.errors import HeliographError
 from heliograph.kit.net.dicom.identifiers import text_of
-from heliograph.kit.work import WorkFactory
+from heliograph.kit.work import Work, WorkFactory
 from heliograph.records.archive.search import BadKey, Key, Level, Options, Scope, Search, matching, prepare
 from heliograph.records.archive.search_attributes import LEVELS, OF_DOORS, is_at_or_above, vr_of
 from heliograph.records.archive.search_results import Wanted, described
@@ -34,7 +35,7 @@ UNABLE: Final = 0xC000
 
 UNIQUE_KEYS: Final = ("00100020", "0020000D", "0020000E", "00080018")
 """Of patient, study, series and instance."""
-PAGE: Final = 200
+PAGE: Final = 100
 MOST: Final = 50_000
 """Matches that one query is given; more end in `OUT_OF_RESOURCES`."""
 _TIMEZONE: Final = "00080201"
@@ -83,7 +84,7 @@ def find(
     negotiated: Negotiated | None = None,
     address: str | None = None,
 ) -> Iterator[Found]:
-    """The matches in `caller`'s organisation, newest first; the search is on record before the first one is given.
+    """The matches in `caller`'s organisation, newest first; what is given is on record before it is given.
 
     Nothing is held while the caller takes its time: pages are read as they are needed, and giving the iterator up (C-CANCEL) is
     enough. When it ends of itself, the final status is success (0x0000).
@@ -101,28 +102,41 @@ def find(
     actor = machine(caller.calling_ae, caller.id, caller.organization_id, address=address)
     scope = Scope(caller.organization_id)
     wanted = Wanted({**query.tree, **{tag: {} for tag in _unique(sop_class_uid, level)}})
+    status = PENDING_UNSUPPORTED if search.unsupported or query.unknown_at(level) else PENDING
+
+    def record(work: Work, results: int, **more: Any) -> None:
+        work.record(
+            "studies.searched",
+            organization_id=caller.organization_id,
+            subject_kind="caller",
+            subject_id=caller.id,
+            detail={"results": results, "level": level.lower(), **more},
+        )
+
+    def told(work: Work, page: list[UUID]) -> list[Found]:
+        matches = described(work.session, scope, level, page, wanted)
+        return [Found(status, _answer(match.elements, level, caller, query)) for match in matches]
+
     with works.begin(actor) as work:
-        ids = matching(work.session, scope, search, limit=MOST + 1)
-        first = described(work.session, scope, level, ids[:PAGE], wanted)
+        ids = matching(work.session, scope, search, limit=PAGE + 1)
+        first = told(work, ids[:PAGE])
         if ids:
-            work.record(
-                "studies.searched",
-                organization_id=caller.organization_id,
-                subject_kind="caller",
-                subject_id=caller.id,
-                detail={"results": min(len(ids), MOST), "level": level.lower()},
-            )
+            record(work, len(ids[:PAGE]))
 
     def answers() -> Iterator[Found]:
-        status = PENDING_UNSUPPORTED if search.unsupported or query.unknown_at(level) else PENDING
-        for at in range(0, min(len(ids), MOST), PAGE):
-            page = first
-            if at:
-                with works.read(actor) as more:
-                    page = described(more.session, scope, level, ids[at : min(at + PAGE, MOST)], wanted)
-            for match in page:
-                yield Found(status, _answer(match.elements, level, caller, query))
-        if len(ids) > MOST:
+        yield from first
+        if len(ids) <= PAGE:
+            return
+        with works.begin(actor) as work:  # all that are left at once: what comes meanwhile must not shift the pages
+            sent = set(ids[:PAGE])
+            rest = [i for i in matching(work.session, scope, search, limit=MOST + 1) if i not in sent]
+            given = rest[: MOST - PAGE]
+            record(work, len(given), continued=True)
+        for at in range(0, len(given), PAGE):
+            with works.read(actor) as work:
+                page = told(work, given[at : at + PAGE])
+            yield from page
+        if len(rest) > len(given):
             raise FindRefused(OUT_OF_RESOURCES, f"More than {MOST} matches; ask for less")
 
     return answers()
