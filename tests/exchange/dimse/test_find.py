@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from pydicom import Dataset
-from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from sqlalchemy import create_engine, text
 
 from heliograph.app.context import Context
@@ -29,6 +29,8 @@ from heliograph.kit.net.dicom.identifiers import decode_identifier, encode_ident
 from heliograph.records.sites.queries import KnownCaller
 from tests.cast import Cast
 from tests.records.archive.searching import filed, item, items, made
+
+BIG = ExplicitVRBigEndian
 
 
 def caller(cast: Cast, organization_id: UUID | None = None) -> KnownCaller:
@@ -55,11 +57,13 @@ def found(
     context: Context, cast: Cast, query: tuple[str, Dataset], *, who: KnownCaller | None = None, **options: Any
 ) -> list[Dataset]:
     """The answers, each as it arrives over the wire."""
-    answers = list(find(context.works, who or caller(cast), *query, **options))
-    return [
-        decode_identifier(encode_identifier(a.identifier, ImplicitVRLittleEndian), ImplicitVRLittleEndian)
-        for a in answers
-    ]
+    told = []
+    for given in find(context.works, who or caller(cast), *query, **options):
+        read = [decode_identifier(given.encoded(s), s) for s in (ImplicitVRLittleEndian, ExplicitVRLittleEndian, BIG)]
+        read.append(decode_identifier(encode_identifier(given.identifier, BIG), BIG))
+        assert all(str(one) == str(read[0]) for one in read)
+        told.append(read[0])
+    return told
 
 
 @pytest.fixture

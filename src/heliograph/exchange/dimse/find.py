@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID
 
 from pydicom import DataElement, Dataset
 from pydicom.multival import MultiValue
 
-from heliograph.exchange.dimse.find_answers import data_set
+from heliograph.exchange.dimse.find_answers import answer, data_set, encoded
 from heliograph.kit.actor import machine
 from heliograph.kit.errors import HeliographError
 from heliograph.kit.net.dicom.identifiers import text_of
@@ -69,10 +69,19 @@ class Negotiated:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One pending response: its status, PENDING or PENDING_UNSUPPORTED, and its identifier."""
+    """One pending response: its status, PENDING or PENDING_UNSUPPORTED, and the elements of its identifier (DICOM JSON model)."""
 
     status: int
-    identifier: Dataset
+    elements: dict[str, Any] = field(repr=False)
+
+    @property
+    def identifier(self) -> Dataset:
+        """The identifier as a data set; for the wire, `encoded` is much faster."""
+        return data_set(self.elements)
+
+    def encoded(self, transfer_syntax: str) -> bytes:
+        """The identifier's bytes."""
+        return encoded(self.elements, transfer_syntax)
 
 
 def find(
@@ -242,10 +251,10 @@ def _prepared(level: Level, query: AskedFor, negotiated: Negotiated) -> Search:
         raise FindRefused(MISMATCH, f"Not understood: {error.why}", int(error.path[0], 16)) from None
 
 
-def _answer(elements: Mapping[str, Any], level: Level, caller: KnownCaller, query: AskedFor) -> Dataset:
+def _answer(elements: Mapping[str, Any], level: Level, caller: KnownCaller, query: AskedFor) -> dict[str, Any]:
     ours = {
         "00080052": {"vr": "CS", "Value": [level]},
         "00080054": {"vr": "AE", "Value": [caller.called_ae]},
         "00080056": {"vr": "CS", "Value": ["ONLINE"]},
     }
-    return data_set({**elements, **ours}, query.tree, query.character_set)
+    return answer({**elements, **ours}, query.tree, query.character_set)
