@@ -5,7 +5,9 @@ The statements are those that the rooms' own functions send: each is caught on i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,9 +15,12 @@ from sqlalchemy import create_engine, event, text
 
 from heliograph.app.context import Context
 from heliograph.care.worklist import board
-from heliograph.kit.actor import Actor, system
+from heliograph.exchange.dicomweb.visible import only_for
+from heliograph.kit.actor import Actor, machine, system
 from heliograph.kit.db.session import ActorSession
 from heliograph.records.archive import queries as archive
+from heliograph.records.archive import search
+from heliograph.records.archive.search_attributes import tag_of
 from heliograph.records.patients import queries as patients
 from tests.cast import Cast
 
@@ -26,9 +31,10 @@ select o, 'FAMILY' || n, 'Given', 'family' || lpad(n::text, 6, '0') || ' given' 
 insert into patients.identifiers (organization_id, patient_id, authority, value)
 select organization_id, id, 'X', name_key from patients.patients;
 insert into archive.studies (organization_id, facility_id, patient_id, study_instance_uid, accession_number, first_received_at,
-                             last_received_at)
+                             last_received_at, dicom_patient_id, dicom_patient_name, study_date, number_of_series)
 select p.organization_id, case p.organization_id when :norfjord then :nf else :lv end, p.id,
-       '2.25.' || row_number() over (partition by p.organization_id order by p.id), 'A' || row_number() over (order by p.id), now(), now()
+       '2.25.' || row_number() over (partition by p.organization_id order by p.id), 'A' || row_number() over (order by p.id), now(), now(),
+       'P' || p.family_name, p.family_name || '^Given', date '2020-01-01' + (random() * 2000)::int, 1
 from patients.patients p;
 insert into orders.orders (organization_id, facility_id, patient_id, source, accession_number)
 select organization_id, facility_id, patient_id, 'hl7', accession_number from archive.studies;
@@ -91,6 +97,47 @@ def test_a_study_by_its_uid(plan: Callable[..., str], cast: Cast) -> None:
         found = plan(actor, lambda s: archive.study_by_uid(s, cast.norfjord, "2.25.4711"))
         assert "uq_studies_organization_id_study_instance_uid" in found, actor.name
         assert "Seq Scan" not in found
+
+
+_IMAGES = (
+    "insert into archive.series (organization_id, study_id, series_instance_uid, number_of_instances) "
+    "select organization_id, id, study_instance_uid || '.1', 1 from archive.studies",
+    "insert into archive.instances (organization_id, study_id, series_id, sop_instance_uid, sop_class_uid, transfer_syntax_uid, "
+    "object_key, object_length, dataset_offset, sha256, header, received_at) select organization_id, study_id, id, "
+    "series_instance_uid || '.1', '1.2', '1.2', 'x', 1, 1, '', '{}', now() from archive.series",
+    "analyze archive.series, archive.instances",
+)
+SEARCHES = [
+    # level, keys, the index that serves it
+    ("STUDY", {"PatientID": "PFAMILY4711"}, "ix_studies_dicom_patient"),
+    ("STUDY", {"PatientID": "PFAMILY47*"}, "ix_studies_dicom_patient"),
+    ("STUDY", {"AccessionNumber": "A4711"}, "ix_studies_accession"),
+    ("STUDY", {"StudyInstanceUID": "2.25.4711"}, "uq_studies_organization_id_study_instance_uid"),
+    ("STUDY", {"PatientName": "family471*"}, "ix_studies_name"),
+    ("STUDY", {"PatientName": "FAMILY4711"}, "ix_studies_name"),
+    ("STUDY", {"StudyDate": "20210101-20210107", "ModalitiesInStudy": "CT"}, "ix_studies_newest"),
+    ("STUDY", {"StudyDate": "20210101-20210102", "StudyTime": "08-12"}, "ix_studies_newest"),
+    ("STUDY", {}, "ix_studies_newest"),
+    ("PATIENT", {"PatientID": "PFAMILY4711"}, "ix_studies_dicom_patient"),
+    ("SERIES", {"SeriesInstanceUID": "2.25.4711.1"}, "ix_series_uid"),
+    ("IMAGE", {"SOPInstanceUID": "2.25.4711.1.1"}, "uq_instances_organization_id_sop_instance_uid"),
+]
+
+
+def test_searches_of_studies_series_and_instances(plan: Callable[..., str], cast: Cast, owner_url: str) -> None:
+    """As QIDO-RS sends them for people, and C-FIND for callers."""
+    engine = create_engine(owner_url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        for statement in _IMAGES:
+            connection.execute(text(statement))
+    engine.dispose()
+    for actor in (cast.eirik, cast.nadia, machine("STATION", None, cast.norfjord)):
+        scope = search.Scope(cast.norfjord, only_for(actor))
+        for level, keys, index in SEARCHES:
+            wanted = search.prepare(level, [search.Key((tag_of(k),), v) for k, v in keys.items()])  # type: ignore[arg-type]
+            found = plan(actor, partial(search.matching, scope=scope, search=wanted, limit=101))
+            assert index in found, (actor.name, level, keys, found)
+            assert not re.search(r"Seq Scan on (studies|series|instances)", found), (actor.name, level, keys, found)
 
 
 def test_a_patients_studies_as_priors(plan: Callable[..., str], context: Context, cast: Cast) -> None:
