@@ -211,6 +211,13 @@ def test_a_stream_of_another_size_is_refused_before_it_is_decoded() -> None:
         transcoded(compressed(ct(GRADIENT), bytes(stream), f"{_4}90"), EVLE)
 
 
+def test_runs_never_fill_more_than_their_frame() -> None:
+    """A megabyte of RLE runs would expand to 64."""
+    bomb = struct.pack("<16I", 1, 64, *[0] * 14) + bytes([129, 7]) * 500_000
+    with pytest.raises(NotDecodable):
+        transcoded(compressed(ct(GRADIENT.astype(np.uint8)), bomb, "1.2.840.10008.1.2.5"), EVLE)
+
+
 def test_what_can_not_be_made_is_refused_at_once() -> None:
     floats = ct(GRADIENT)
     with pytest.raises(NotDecodable):

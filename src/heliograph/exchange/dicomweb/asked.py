@@ -91,8 +91,7 @@ def ranged(
     """`length` bytes of which `read(first, end)` gives any: all, the range that is asked for (206), or none (416)."""
     # The type is set as it is: Starlette would add a charset to some.
     headers = {"Content-Type": kind, "ETag": tag, "Cache-Control": PRIVATE, "Vary": "Accept"}
-    if texts := list(warnings):
-        headers["Warning"] = ", ".join(f'299 heliograph "{text}"' for text in texts)
+    headers |= _warning(warnings)
     first, end, status = 0, length, 200
     if not tag.startswith("W/"):
         headers["Accept-Ranges"] = "bytes"
@@ -113,10 +112,25 @@ def ranged(
     return StreamingResponse(pieces, status_code=status, headers=headers)
 
 
-def streamed(asked: Asked, kind: str, pieces: Iterable[bytes], *, status: int = 200, tag: str = "") -> Response:
+def streamed(
+    asked: Asked,
+    kind: str,
+    pieces: Iterable[bytes],
+    *,
+    status: int = 200,
+    tag: str = "",
+    warnings: Iterable[str] = (),
+) -> Response:
     """An answer whose length nobody knows before it is sent."""
     headers = {"Content-Type": kind, "Cache-Control": PRIVATE if tag else "no-store", "Vary": "Accept"}
     if tag:
         headers["ETag"] = tag
+    headers |= _warning(warnings)
     # For HEAD not a plain empty answer: that would tell a length of 0.
     return StreamingResponse(() if asked.is_head else pieces, status_code=status, headers=headers)
+
+
+def _warning(texts: Iterable[str]) -> dict[str, str]:
+    """The header that tells what was not done (PS3.18 8.3.5: 299)."""
+    told = ", ".join(f'299 heliograph "{text}"' for text in texts)
+    return {"Warning": told} if told else {}

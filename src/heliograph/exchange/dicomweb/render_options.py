@@ -13,7 +13,7 @@ Function = Literal["linear", "linear-exact", "sigmoid"]
 _FUNCTIONS: tuple[Function, ...] = ("linear", "linear-exact", "sigmoid")
 _NUMBER = re.compile(r"[+-]?(?:\d{1,12}(?:\.\d{0,12})?|\.\d{1,12})(?:[eE][+-]?\d{1,2})?\Z", re.ASCII)
 _ANNOTATIONS = frozenset({"patient", "technique"})
-MOST_VIEWPORT = 8192
+MOST_VIEWPORT = 4096
 
 
 class BadParameter(HeliographError):

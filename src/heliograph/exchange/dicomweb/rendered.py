@@ -98,7 +98,7 @@ def answer(
     parts = multipart.parts(
         boundary, (({"Content-Type": offer.type}, (body,)) for body in _each(objects, shown, how, offer.type))
     )
-    return streamed(asked, multipart.content_type(boundary, offer.type), parts, tag=tag)
+    return streamed(asked, multipart.content_type(boundary, offer.type), parts, tag=tag, warnings=warnings)
 
 
 def picture_answer(asked: Asked, objects: Objects, shown: Shown, how: Picture, media: str) -> Response:

@@ -11,6 +11,7 @@ from heliograph.exchange.dicomweb.asked import Asked, AskedDep
 from heliograph.exchange.dicomweb.door import PREFIX, DoorDep
 from heliograph.exchange.dicomweb.negotiate import MediaRange, Offer, accepted, choose
 from heliograph.exchange.dicomweb.render_options import (
+    MOST_VIEWPORT,
     BadParameter,
     Picture,
     Viewport,
@@ -31,7 +32,6 @@ from heliograph.records.archive.queries import InstancePlace
 router = APIRouter(prefix=PREFIX, tags=["dicomweb"])
 _Text = Annotated[str, Query(max_length=200)]
 _Uid = Annotated[str, Query(max_length=200)]
-_MOST = 8192
 
 
 class NotDoneHere(HeliographError):
@@ -131,8 +131,8 @@ def _viewport(rows: str, columns: str, region: str) -> Viewport | None:
     """`rows` and `columns` to fit in, and `region` = left,top,right,bottom as fractions of the image (PS3.18 9.4.1.2.6)."""
     if not (rows or columns or region):
         return None
-    height = whole(rows, "rows", 1, _MOST) if rows else _MOST
-    width = whole(columns, "columns", 1, _MOST) if columns else _MOST
+    height = whole(rows, "rows", 1, MOST_VIEWPORT) if rows else MOST_VIEWPORT
+    width = whole(columns, "columns", 1, MOST_VIEWPORT) if columns else MOST_VIEWPORT
     enlarges = bool(rows or columns)
     if not region:
         return Viewport(width, height, enlarges=enlarges)

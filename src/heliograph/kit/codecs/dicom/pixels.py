@@ -32,7 +32,7 @@ DECODABLE = JPEG | JPEG_LOSSLESS | JPEG_LS | JPEG_2000 | HTJ2K | {RLE, ENCAPSULA
 ENCODABLE = (HTJ2K_LOSSLESS, J2K_LOSSLESS, RLE)
 """What we make without loss, best first."""
 
-MOST_SAMPLES = 400_000_000
+MOST_SAMPLES = 150_000_000
 _COLOUR = {"YBR_RCT": "RGB", "YBR_ICT": "RGB"}
 
 
@@ -119,7 +119,7 @@ def _decode(facts: ImageFacts, frame: bytes, syntax: str) -> tuple[Words, str]:
     if syntax == ENCAPSULATED_NATIVE:
         return _laid_out(facts, np.frombuffer(frame, word, facts.rows * facts.columns * facts.samples)), photometric
     if syntax == RLE:
-        planes = np.frombuffer(imagecodecs.dicomrle_decode(frame, word), word)
+        planes = np.frombuffer(imagecodecs.dicomrle_decode(frame, word, out=facts.frame_bytes), word)
         return planes.reshape(facts.samples, facts.rows, facts.columns).transpose(1, 2, 0), photometric
     told = stream_facts(frame)
     if (told.rows, told.columns, told.samples) != facts.shape:
