@@ -8,7 +8,7 @@ import ssl
 import struct
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,7 +86,7 @@ def associate(
         if kind != pdu.ASSOCIATE_AC:
             raise ProtocolError
         wire.finish_within(None)
-        peer = Peer(wire, remote, contexts, pdu.decode_associate_accept(body), folder)
+        peer = _peer(wire, remote, contexts, pdu.decode_associate_accept(body), folder)
         yield peer
         watch.check()
         peer.release()
@@ -104,6 +104,27 @@ def associate(
         if peer is not None:
             peer.close()
         wire.close()
+
+
+def _peer(
+    wire: Wire,
+    remote: Remote,
+    proposed: Sequence[pdu.ProposedContext],
+    answer: pdu.AssociateAccept,
+    folder: Path | None,
+) -> Peer:
+    limits = Limits()
+    receiver = Receiver(
+        wire,
+        memory_limit=limits.memory,
+        max_bytes=limits.object_bytes,
+        folder=folder,
+        within=remote.response_timeout,
+        idle=remote.response_timeout,
+    )
+    abstract = {c.id: c.abstract_syntax for c in proposed}
+    contexts = {i: (abstract[i], syntax) for i, syntax in answer.accepted.items() if i in abstract}
+    return Peer(wire, receiver, contexts, answer.max_pdu, answer.storage_roles)
 
 
 class _Watch:
@@ -180,32 +201,24 @@ def _encrypted(remote: Remote, sock: socket.socket, tls: ssl.SSLContext, deadlin
 
 
 class Peer:
-    """The other end of an association that we opened. Not for several threads."""
+    """The other end of an association. Not for several threads."""
 
     def __init__(
         self,
         wire: Wire,
-        remote: Remote,
-        proposed: Sequence[pdu.ProposedContext],
-        answer: pdu.AssociateAccept,
-        folder: Path | None = None,
+        receiver: Receiver,
+        contexts: Mapping[int, tuple[str, str]],
+        max_pdu: int,
+        storage_roles: frozenset[str] = frozenset(),
     ) -> None:
-        abstract = {c.id: c.abstract_syntax for c in proposed}
-        self.wire, self.remote = wire, remote
-        self.contexts = {i: (abstract[i], syntax) for i, syntax in answer.accepted.items() if i in abstract}
-        """What the peer accepted: context id -> (abstract syntax, transfer syntax)."""
-        self.storage_roles = answer.storage_roles
+        """`contexts`: what was accepted, id -> (abstract syntax, transfer syntax). `max_pdu`: the longest PDU that the peer takes.
+
+        `storage_roles`: SOP classes that we receive (C-GET), if we opened the association; else, that the peer receives.
+        """
+        self.wire, self.receiver, self.contexts = wire, receiver, contexts
+        self.storage_roles = storage_roles
         # The peer's declared maximum binds us; 0 means that it has none (PS3.8 D.1). Fragments have even lengths (PS3.8 E.1).
-        self._fragment = (min(answer.max_pdu or _LARGEST_PDU, _LARGEST_PDU) - 6) & ~1
-        limits = Limits()
-        self.receiver = Receiver(
-            wire,
-            memory_limit=limits.memory,
-            max_bytes=limits.object_bytes,
-            folder=folder,
-            within=remote.response_timeout,
-            idle=remote.response_timeout,
-        )
+        self._fragment = (min(max_pdu or _LARGEST_PDU, _LARGEST_PDU) - 6) & ~1
         self._message_id = 0
         if self._fragment < 2:
             raise ProtocolError("the peer takes no data")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from heliograph.kit.net.dicom.errors import ProtocolError
 
 C_STORE_RQ, C_STORE_RSP, C_ECHO_RQ, C_ECHO_RSP, C_CANCEL_RQ = 0x0001, 0x8001, 0x0030, 0x8030, 0x0FFF
 C_GET_RQ, C_GET_RSP, C_FIND_RQ, C_FIND_RSP, C_MOVE_RQ, C_MOVE_RSP = 0x0010, 0x8010, 0x0020, 0x8020, 0x0021, 0x8021
+N_EVENT_REPORT_RQ, N_EVENT_REPORT_RSP, N_ACTION_RQ, N_ACTION_RSP = 0x0100, 0x8100, 0x0130, 0x8130
 NO_DATA_SET = 0x0101
 
 SUCCESS: Final = 0x0000
@@ -23,11 +25,12 @@ CANNOT_UNDERSTAND: Final = 0xC000
 _AFFECTED_CLASS, _COMMAND, _MESSAGE_ID, _RESPONDED = 0x0002, 0x0100, 0x0110, 0x0120
 _PRIORITY, _DATA_SET, _STATUS, _COMMENT, _AFFECTED_INSTANCE = 0x0700, 0x0800, 0x0900, 0x0902, 0x1000
 _DESTINATION, _ORIGINATOR, _ORIGINATOR_ID = 0x0600, 0x1030, 0x1031
-_UIDS = frozenset({_AFFECTED_CLASS, _AFFECTED_INSTANCE})
+_REQUESTED_CLASS, _REQUESTED_INSTANCE, _EVENT_TYPE, _ACTION_TYPE, _OFFENDING = 0x0003, 0x1001, 0x1002, 0x1008, 0x0901
+_UIDS = frozenset({_AFFECTED_CLASS, _AFFECTED_INSTANCE, _REQUESTED_CLASS, _REQUESTED_INSTANCE})
 REMAINING, COMPLETED, FAILED, WARNING = 0x1020, 0x1021, 0x1022, 0x1023
 """Numbers of sub-operations in responses to C-MOVE and C-GET (PS3.7 9.3.4.2, 9.3.3.2)."""
 _US = frozenset(
-    {_COMMAND, _MESSAGE_ID, _RESPONDED, _PRIORITY, _DATA_SET, _STATUS, _ORIGINATOR_ID}
+    {_COMMAND, _MESSAGE_ID, _RESPONDED, _PRIORITY, _DATA_SET, _STATUS, _ORIGINATOR_ID, _EVENT_TYPE, _ACTION_TYPE}
     | {REMAINING, COMPLETED, FAILED, WARNING}
 )
 
@@ -76,11 +79,23 @@ class Command:
 
     @property
     def sop_class_uid(self) -> str:
-        return self.text(_AFFECTED_CLASS)
+        """Affected SOP Class UID, or Requested SOP Class UID of an N-ACTION (PS3.7 10.1.4)."""
+        return self.text(_AFFECTED_CLASS) or self.text(_REQUESTED_CLASS)
 
     @property
     def sop_instance_uid(self) -> str:
-        return self.text(_AFFECTED_INSTANCE)
+        """Affected SOP Instance UID, or Requested SOP Instance UID."""
+        return self.text(_AFFECTED_INSTANCE) or self.text(_REQUESTED_INSTANCE)
+
+    @property
+    def destination(self) -> str:
+        """Move Destination (0000,0600): an AE title."""
+        return self.text(_DESTINATION)
+
+    @property
+    def action_type(self) -> int:
+        """Action Type ID (0000,1008)."""
+        return self.number(_ACTION_TYPE)
 
 
 def decode_command(data: bytes) -> Command:
@@ -109,17 +124,33 @@ def decode_command(data: bytes) -> Command:
     return Command(fields)
 
 
-def encode_response(request: Command, status: int, comment: str = "") -> bytes:
-    """The response to a request (PS3.7 9.3.1.2, 9.3.5.2); `comment` becomes Error Comment (0000,0902)."""
-    fields: list[tuple[int, int | str]] = [
+def encode_response(
+    request: Command,
+    status: int,
+    comment: str = "",
+    *,
+    counts: Mapping[int, int] | None = None,
+    offending: Sequence[int] = (),
+    has_data_set: bool = False,
+) -> bytes:
+    """The response to a request (PS3.7 9.3, 10.3).
+
+    `comment` becomes Error Comment (0000,0902), `offending` the tags of Offending Element (0000,0901), `counts` the numbers of
+    sub-operations by their elements.
+    """
+    fields: list[tuple[int, int | str | bytes]] = [
         (_AFFECTED_CLASS, request.sop_class_uid),
         (_COMMAND, request.field | 0x8000),
         (_RESPONDED, request.message_id),
-        (_DATA_SET, NO_DATA_SET),
+        (_DATA_SET, 0x0001 if has_data_set else NO_DATA_SET),
         (_STATUS, status),
+        (_OFFENDING, b"".join(struct.pack("<HH", tag >> 16, tag & 0xFFFF) for tag in offending)),
         (_COMMENT, comment[:64]),
         (_AFFECTED_INSTANCE, request.sop_instance_uid),
+        *sorted((counts or {}).items()),
     ]
+    if request.field == N_ACTION_RQ:
+        fields.insert(-1, (_ACTION_TYPE, request.action_type))
     return _encode(fields)
 
 
@@ -130,7 +161,7 @@ def encode_store_request(
 
     `originator`: AE title and message id of the C-MOVE that this is a sub-operation of.
     """
-    fields: list[tuple[int, int | str]] = [
+    fields: list[tuple[int, int | str | bytes]] = [
         (_AFFECTED_CLASS, sop_class_uid),
         (_COMMAND, C_STORE_RQ),
         (_MESSAGE_ID, message_id),
@@ -162,6 +193,20 @@ def encode_cancel_request(message_id: int) -> bytes:
     return _encode([(_COMMAND, C_CANCEL_RQ), (_RESPONDED, message_id), (_DATA_SET, NO_DATA_SET)])
 
 
+def encode_event_report(message_id: int, sop_class_uid: str, sop_instance_uid: str, event_type: int) -> bytes:
+    """An N-EVENT-REPORT-RQ command set; its information follows (PS3.7 10.3.1.1)."""
+    return _encode(
+        [
+            (_AFFECTED_CLASS, sop_class_uid),
+            (_COMMAND, N_EVENT_REPORT_RQ),
+            (_MESSAGE_ID, message_id),
+            (_DATA_SET, 0x0001),
+            (_AFFECTED_INSTANCE, sop_instance_uid),
+            (_EVENT_TYPE, event_type),
+        ]
+    )
+
+
 def encode_echo_request(message_id: int) -> bytes:
     """A C-ECHO-RQ command set (PS3.7 9.3.5.1)."""
     return _encode(
@@ -174,12 +219,14 @@ def encode_echo_request(message_id: int) -> bytes:
     )
 
 
-def _encode(fields: list[tuple[int, int | str]]) -> bytes:
+def _encode(fields: Sequence[tuple[int, int | str | bytes]]) -> bytes:
     parts = []
     for element, value in fields:
         if isinstance(value, int):
             parts.append(struct.pack("<HHIH", 0, element, 2, value))
-        elif value:
+        elif isinstance(value, bytes) and value:
+            parts.append(struct.pack("<HHI", 0, element, len(value)) + value)
+        elif isinstance(value, str) and value:
             raw = value.encode("ascii", "replace")
             raw += b"" if len(raw) % 2 == 0 else (b"\0" if element in _UIDS else b" ")
             parts.append(struct.pack("<HHI", 0, element, len(raw)) + raw)

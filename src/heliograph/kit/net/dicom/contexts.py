@@ -1,7 +1,8 @@
-"""Which presentation contexts a storage SCP accepts, and with which transfer syntax (PS3.8 7.1.1.13)."""
+"""Which presentation contexts we accept, and with which transfer syntax (PS3.8 7.1.1.13)."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import lru_cache
 
 from pynetdicom.service_class import StorageServiceClass
@@ -36,14 +37,14 @@ def is_storage(abstract_syntax: str) -> bool:
     return uid_to_service_class(abstract_syntax) is StorageServiceClass
 
 
-def negotiate(context: ProposedContext) -> ContextResult:
-    """Our answer to one proposed context.
+def negotiate(context: ProposedContext, services: Collection[str] = ()) -> ContextResult:
+    """Our answer to one proposed context; `services` are abstract syntaxes besides storage and verification, such as queries.
 
     The first transfer syntax that the requestor names is the one it likes best, most often the one the
     object is stored in: take it, unless it has no pixels. Among uncompressed ones prefer Explicit VR
     Little Endian, which loses no value representations of private elements.
     """
-    if context.abstract_syntax == VERIFICATION:
+    if context.abstract_syntax == VERIFICATION or context.abstract_syntax in services:
         usable = [uid for uid in context.transfer_syntaxes if uid in _UNCOMPRESSED]
     elif is_storage(context.abstract_syntax):
         usable = [uid for uid in context.transfer_syntaxes if valid_uid(uid) and uid not in _WITHOUT_PIXELS]

@@ -1,4 +1,4 @@
-"""A storage SCP: takes C-STORE (PS3.4 B) and C-ECHO (PS3.4 A) on a port, one thread an association.
+"""An SCP: takes C-STORE (PS3.4 B), C-ECHO (PS3.4 A) and what else is offered on a port, one thread an association.
 
 pynetdicom's acceptor decodes each PDU several times and passes it between two polling threads, holds
 association slots for silent sockets and aborts on AE titles padded with NUL. Here one thread reads
@@ -18,15 +18,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from heliograph.kit.codecs.dicom.part10 import valid_uid
-from heliograph.kit.net.dicom import command as dimse
 from heliograph.kit.net.dicom import pdu
 from heliograph.kit.net.dicom.calls import Acceptance, Answer, Caller, Closed, Limits, Refusal, StoreRequest
-from heliograph.kit.net.dicom.contexts import negotiate
-from heliograph.kit.net.dicom.errors import AssociationError, PeerGone, ProtocolError, TimedOut
+from heliograph.kit.net.dicom.connection import Connection, Offered
+from heliograph.kit.net.dicom.errors import AssociationError, PeerGone, TimedOut
 from heliograph.kit.net.dicom.gate import Gate, Visitor
+from heliograph.kit.net.dicom.services import Services
 from heliograph.kit.net.dicom.tls import TlsNotReady
-from heliograph.kit.net.dicom.wire import Receiver, Released, Wire, let_go
+from heliograph.kit.net.dicom.wire import Wire, let_go
 
 log = logging.getLogger(__name__)
 
@@ -60,18 +59,20 @@ class StorageListener:
         tls_port: int | None = None,
         tls: Callable[[], ssl.SSLContext] | None = None,
         reuse_port: bool = False,
+        services: Services | None = None,
     ) -> None:
         """`port` without TLS and `tls_port` with it, by the context that `tls` gives for each connection; None: not so.
 
-        Port 0 takes a free one.
+        Port 0 takes a free one. `services`: what is offered besides storage and verification.
         """
-        self._accept, self._store = accept, store
+        self._accept = accept
         self._on_refused, self._on_closed = on_refused, on_closed
         self.limits = limits or Limits()
         self.gate = Gate(self.limits)
-        self._folder, self._tls = overflow_folder, tls
+        self._offer = Offered(store, services or {}, overflow_folder)
+        self._tls = tls
         self._lock = threading.Lock()
-        self._open: dict[threading.Thread, _Connection] = {}
+        self._open: dict[threading.Thread, Connection] = {}
         self._stopping = False
         self._threads: list[threading.Thread] = []
         self._sockets: list[socket.socket] = []
@@ -163,7 +164,7 @@ class StorageListener:
             if tls:
                 self._secure(visitor)
             wire = Wire(visitor.sock, self.limits.associate_timeout)
-            connection = _Connection(self, wire, visitor.address)
+            connection = Connection(self.limits, self._offer, wire, visitor.address)
             with self._lock:
                 self._open[me] = connection
             request = connection.read_request(visitor.deadline)
@@ -245,145 +246,3 @@ class StorageListener:
         except Exception:
             log.exception("the caller could not be looked up")
             return Refusal.BUSY
-
-
-class _Connection:
-    """One association from its request to its end, in one thread."""
-
-    def __init__(self, listener: StorageListener, wire: Wire, address: str) -> None:
-        self.listener, self.wire, self.address = listener, wire, address
-        self._lock = threading.Lock()
-        self._idle, self._stopping = True, False
-
-    def stop_when_idle(self) -> None:
-        """End now if no message is being received or stored, else after it."""
-        with self._lock:
-            self._stopping = True
-            if self._idle:
-                self.wire.shut()
-
-    def read_request(self, deadline: float) -> pdu.AssociateRequest:
-        """The A-ASSOCIATE-RQ, whole by `deadline` (time.monotonic); what is none of it is aborted (PS3.8 9.2.3, AA-1)."""
-        try:
-            kind, body = self.wire.read_associate(deadline - time.monotonic())
-            if kind != pdu.ASSOCIATE_RQ:
-                raise ProtocolError("the connection did not begin with an association request")
-            request = pdu.decode_associate_request(body)
-        except ProtocolError:
-            self._abort(2)
-            let_go(self.wire.sock, deadline)
-            raise
-        self.wire.set_timeout(self.listener.limits.network_timeout)
-        return request
-
-    def caller(self, request: pdu.AssociateRequest) -> Caller:
-        sock = self.wire.sock
-        certificate = sock.getpeercert(binary_form=True) if isinstance(sock, ssl.SSLSocket) else None
-        return Caller(
-            request.called_ae_title,
-            request.calling_ae_title,
-            self.address,
-            certificate,
-            isinstance(sock, ssl.SSLSocket),
-            request.called_raw,
-            request.calling_raw,
-        )
-
-    def reject(self, refusal: Refusal) -> None:
-        self.wire.write(pdu.encode_associate_reject(*refusal.fields))
-        # The requestor closes (PS3.8 9.2, state 13); closing first could destroy the answer on its way.
-        with contextlib.suppress(AssociationError):
-            self.wire.read_before(1, time.monotonic() + 1.0)
-
-    def run(self, request: pdu.AssociateRequest, acceptance: Acceptance) -> Closed:
-        limits = self.listener.limits
-        started = time.monotonic()
-        results = [negotiate(context) for context in request.contexts]
-        abstract = {context.id: context.abstract_syntax for context in request.contexts}
-        accepted = {r.id: (abstract[r.id], r.transfer_syntax) for r in results if r.result == pdu.ACCEPTED}
-        receiver = Receiver(
-            self.wire,
-            memory_limit=limits.memory,
-            max_bytes=limits.object_bytes,
-            folder=self.listener._folder,
-            within=limits.network_timeout,
-            idle=limits.idle_timeout,
-            max_pdu=limits.max_pdu,
-        )
-        stored = failed = size = 0
-        how = "released"
-        try:
-            self.wire.write(pdu.encode_associate_accept(request, results, limits.max_pdu, window=limits.window))
-            while self._may_go_on():
-                receiver.receive()
-                with self._lock:
-                    self._idle = False
-                answer = self._answer(receiver, accepted, acceptance)
-                if answer is None:
-                    continue
-                response = dimse.encode_response(receiver.command, answer.status, answer.comment)
-                self.wire.write(pdu.encode_message(receiver.context_id, response, request.max_pdu))
-                if receiver.command.field == dimse.C_STORE_RQ:
-                    good = answer.status == 0 or answer.status & 0xF000 == 0xB000
-                    stored, failed, size = stored + good, failed + (not good), size + receiver.size * good
-            how = "stopped"
-            self.wire.write(pdu.encode_abort(0, 0))
-        except Released:
-            with contextlib.suppress(AssociationError):
-                self.wire.write(pdu.RELEASE_RESPONSE)
-                self.wire.read_before(1, time.monotonic() + 1.0)  # the requestor closes first
-        except PeerGone:
-            how = "stopped" if self._stopping else "lost"
-        except TimedOut:
-            how = "timed out"
-            self._abort(0)
-        except ProtocolError:
-            how = "protocol error"
-            self._abort(6)
-        finally:
-            receiver.close()
-        return Closed(how, stored, failed, size, time.monotonic() - started)
-
-    def _may_go_on(self) -> bool:
-        with self._lock:
-            self._idle = True
-            return not self._stopping
-
-    def _abort(self, reason: int) -> None:
-        with contextlib.suppress(AssociationError):
-            self.wire.write(pdu.encode_abort(2, reason))
-
-    def _answer(
-        self, receiver: Receiver, accepted: dict[int, tuple[str, str]], acceptance: Acceptance
-    ) -> Answer | None:
-        """The answer to one message; None for what has no response (C-CANCEL, PS3.7 9.3.2.3)."""
-        command = receiver.command
-        if receiver.context_id not in accepted:
-            raise ProtocolError("a message on a presentation context that was not accepted")
-        abstract, syntax = accepted[receiver.context_id]
-        if command.field == dimse.C_ECHO_RQ:
-            return Answer(dimse.SUCCESS)
-        if command.field == dimse.C_CANCEL_RQ:
-            return None
-        if command.field != dimse.C_STORE_RQ:
-            return Answer(dimse.UNRECOGNISED_OPERATION)
-        if receiver.too_large:
-            return Answer(dimse.OUT_OF_RESOURCES, "Object exceeds the size limit")
-        if not command.has_data_set:
-            return Answer(dimse.CANNOT_UNDERSTAND, "No data set")
-        if command.sop_class_uid != abstract:
-            return Answer(dimse.SOP_CLASS_NOT_SUPPORTED, "SOP Class differs from the context")
-        if not valid_uid(command.sop_instance_uid):
-            return Answer(dimse.CANNOT_UNDERSTAND, "Invalid SOP Instance UID")
-        with receiver.data as view:
-            request = StoreRequest(abstract, command.sop_instance_uid, syntax, receiver.size, view, receiver.spilled)
-            try:
-                answer = self.listener._store(acceptance, request)
-            except OSError as error:
-                log.exception("an object could not be stored")
-                full = error.errno in {errno.ENOSPC, errno.EDQUOT, errno.ENOMEM}
-                return Answer(dimse.OUT_OF_RESOURCES if full else dimse.PROCESSING_FAILURE, "Cannot store now")
-            except Exception:
-                log.exception("an object could not be stored")
-                return Answer(dimse.PROCESSING_FAILURE, "Cannot store now")
-        return answer if isinstance(answer, Answer) else Answer(answer)

@@ -40,7 +40,8 @@ class AssociateRequest:
 
     `max_pdu` is the longest P-DATA-TF that the requestor takes; 0 means any (PS3.8 D.1). `window` is how many operations it
     would have under way and perform at once, 0 for any number (PS3.7 D.3.3.3.1); None: it says nothing, which is (1, 1).
-    `roles`: SOP classes for which it says whether it is SCU and SCP (PS3.7 D.3.3.4).
+    `roles`: SOP classes for which it says whether it is SCU and SCP (PS3.7 D.3.3.4). `extended`: what it says of SOP classes in
+    extended negotiation (D.3.3.5), a byte for each option.
     """
 
     called_ae_title: str
@@ -53,6 +54,7 @@ class AssociateRequest:
     calling_raw: bytes = b""
     window: tuple[int, int] | None = None
     roles: Mapping[str, tuple[bool, bool]] = field(default_factory=dict)
+    extended: Mapping[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,7 @@ def decode_associate_request(body: bytes) -> AssociateRequest:
     application, max_pdu = "", 0
     window: tuple[int, int] | None = None
     roles: dict[str, tuple[bool, bool]] = {}
+    extended: dict[str, bytes] = {}
     for kind, item in _items(body, 68):
         if kind == 0x10:
             application = _uid(item)
@@ -111,6 +114,7 @@ def decode_associate_request(body: bytes) -> AssociateRequest:
             contexts.append(ProposedContext(item[0], abstract, tuple(transfers)))
         elif kind == 0x50:
             max_pdu, window, roles = _max_pdu(item), _window(item), dict(_selections(item))
+            extended = dict(_extended(item))
     if len({context.id for context in contexts}) < len(contexts):  # which of them would a message mean?
         raise ProtocolError("two presentation contexts have the same id")
     return AssociateRequest(
@@ -124,6 +128,7 @@ def decode_associate_request(body: bytes) -> AssociateRequest:
         calling_raw=body[20:36],
         window=window,
         roles=roles,
+        extended=extended,
     )
 
 
@@ -183,11 +188,13 @@ def encode_associate_accept(
     *,
     window: int = 1,
     storage_roles: Sequence[str] = (),
+    extended: Mapping[str, bytes] | None = None,
 ) -> bytes:
     """A whole A-ASSOCIATE-AC PDU; the titles go back as they came (PS3.8 9.3.3).
 
     `window`: the most operations that the requestor may have under way; we never have more than one ourselves. Told only
     to who asked (PS3.7 D.3.3.3.2). `storage_roles`: SOP classes, of those asked for, for which the requestor may be SCP.
+    `extended`: what of extended negotiation is granted.
     """
     items = b"".join(
         _item(
@@ -199,6 +206,8 @@ def encode_associate_accept(
     user = _roles((uid, request.roles[uid]) for uid in storage_roles if uid in request.roles)
     if request.window is not None:
         user = _item(0x53, struct.pack(">HH", min(request.window[0] or window, window), 1)) + user
+    for uid, options in (extended or {}).items():
+        user += _item(0x56, struct.pack(">H", len(uid)) + uid.encode() + options)
     return _associate(ASSOCIATE_AC, request.called_raw, request.calling_raw, items, max_pdu, user)
 
 
@@ -290,3 +299,11 @@ def _selections(item: bytes) -> Iterator[tuple[str, tuple[bool, bool]]]:
             length = int.from_bytes(value[:2], "big")
             if len(value) >= length + 4:
                 yield _uid(value[2 : 2 + length]), (value[length + 2] == 1, value[length + 3] == 1)
+
+
+def _extended(item: bytes) -> Iterator[tuple[str, bytes]]:
+    """(SOP class, its options) of the extended negotiations in a user information item (PS3.7 D.3.3.5)."""
+    for kind, value in _items(item, 0):
+        if kind == 0x56 and len(value) >= 2:
+            length = int.from_bytes(value[:2], "big")
+            yield _uid(value[2 : 2 + length]), value[2 + length :]
