@@ -26,6 +26,8 @@ def test_not_a_word_is_lost(network: Network, visit: Visit, reload: bool) -> Non
     imogen.page.keyboard.type(" While the line is cut.")
     expect(imogen.page.locator(".saved")).to_contain_text("Kept in this browser")
     imogen.page.keyboard.type(" Still cut.")
+    imogen.page.keyboard.press("Control+Enter")
+    expect(imogen.page.get_by_text("Not signed: no line to the server.")).to_be_visible()
     if reload:
         imogen.page.close()
         imogen.context.set_offline(False)

@@ -93,6 +93,9 @@ def test_a_second_factor_is_asked_and_taken(context: Context, cast: Cast) -> Non
     assert not client.cookies
     code = totp.now()
     assert _try(client, "imogen", totp=f"{code[:3]} {code[3:]}").status_code == 200
+    again = _try(client, "imogen", totp=code)
+    assert (again.status_code, again.json()["code"]) == (401, "wrong-credentials"), "a code counts once"
+    assert _try(client, "imogen", totp=totp.at(int(time.time()) + 30)).status_code == 200
 
 
 def test_a_wrong_second_factor_is_refused(context: Context, cast: Cast) -> None:

@@ -155,7 +155,7 @@ interface Lane {
 }
 
 /** Labels centred on their marks where there is room, else leaning away from the one before or from a post; what still collides is told on hover. */
-function layLanes(labels: { x: number; width: number }[], posts: readonly number[], width: number): Lane[] {
+export function layLanes(labels: { x: number; width: number }[], posts: readonly number[], width: number): Lane[] {
   let taken = -Infinity;
   const order = labels.map((one, index) => ({ ...one, index })).sort((a, b) => a.x - b.x);
   const laid: Lane[] = new Array<Lane>(labels.length);
@@ -164,6 +164,7 @@ function layLanes(labels: { x: number; width: number }[], posts: readonly number
     const options: { anchor: Lane["anchor"]; x: number; from: number }[] = [
       { anchor: "middle", x: one.x, from: one.x - one.width / 2 },
       { anchor: "start", x: one.x - 4, from: one.x - 4 },
+      { anchor: "start", x: one.x + 5, from: one.x + 5 },
       { anchor: "end", x: one.x + 4, from: one.x + 4 - one.width },
     ];
     if (following - one.x < one.width) options.reverse();

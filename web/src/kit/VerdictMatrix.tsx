@@ -47,12 +47,12 @@ export function VerdictMatrix({ rules = VERDICT_RULES, rows, label = "Who could 
     <table className="matrix" aria-label={label}>
       <thead>
         <tr>
-          <th style={{ width: 178 }}>Reader</th>
-          <th style={{ width: 66 }} className="no12">
+          <th style={{ width: 172 }}>Reader</th>
+          <th style={{ width: 62 }} className="no12">
             Hub
           </th>
           {rules.map((rule) => (
-            <th key={rule.id} className="c" style={{ width: 41 }}>
+            <th key={rule.id} className="c" style={{ width: 44 }}>
               {rule.label}
             </th>
           ))}

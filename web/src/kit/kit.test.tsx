@@ -6,6 +6,7 @@ import { DataTable, type Column, useTable } from "./DataTable";
 import { dueTone, TimeLeft } from "./TimeLeft";
 import { HOUR, MINUTE } from "./time";
 import { Toasts, toast } from "./toast";
+import { layLanes } from "./IntervalBar";
 import { verdictsOf } from "./VerdictMatrix";
 
 const START = Date.parse("2026-11-25T01:41:00Z");
@@ -138,4 +139,9 @@ describe("verdicts", () => {
     const check = (rule: string, outcome: "pass" | "fail" | "unknown") => ({ rule, outcome });
     expect(verdictsOf([check("licence", "pass"), check("licence", "unknown"), check("shift", "unknown"), check("shift", "fail"), check("shift", "pass")])).toEqual({ licence: "unknown", shift: "fail" });
   });
+});
+
+it("lays a label beside a post, never across it", () => {
+  const [lane] = layLanes([{ x: 36, width: 120 }], [36], 1200);
+  expect(lane).toEqual({ x: 41, anchor: "start", shown: true });
 });

@@ -11,7 +11,7 @@ from sqlalchemy import delete, func, select, text, update
 
 from heliograph.governance.access.errors import SignatureNeeded, TooManyAttempts, TotpNeeded, WrongCredentials
 from heliograph.governance.access.model import SessionRow, SignInAttempt, User
-from heliograph.governance.access.passwords import check_password, check_totp, new_token, token_hash
+from heliograph.governance.access.passwords import check_password, new_token, token_hash, totp_step
 from heliograph.governance.access.sessions import SESSION_TOPIC
 from heliograph.kit.actor import Actor, system
 from heliograph.kit.settings import Settings
@@ -62,7 +62,7 @@ def sign_in(
         right
         and user is not None
         and user.is_active
-        and (not user.totp_secret or check_totp(user.totp_secret, totp or ""))
+        and (not user.totp_secret or _take_code(works, user, totp or "", address))
     )
     if not right or user is None:
         _record_refused(works, user, address)
@@ -109,7 +109,7 @@ def prove(works: WorkFactory, actor: Actor, *, password: str | None, totp: str |
     if password:
         right = check_password(user.password_hash, password)
     else:
-        right = bool(user.totp_secret) and check_totp(user.totp_secret or "", totp or "")
+        right = _take_code(works, user, totp or "", address)
     if not right:
         _record_refused(works, user, address, action="session.proved")
         raise WrongCredentials()
@@ -144,6 +144,23 @@ def _begin_attempt(works: WorkFactory, who: bytes, address: str) -> UUID:
         work.session.add(attempt)
         work.session.flush()
         return attempt.id
+
+
+def _take_code(works: WorkFactory, user: User, code: str, address: str) -> bool:
+    """A right code of the second factor counts once (RFC 6238 5.2): who looked over a shoulder comes too late.
+
+    A code taken is kept as a try of a name of its own, as long as tries are.
+    """
+    step = totp_step(user.totp_secret, code) if user.totp_secret else None
+    if step is None:
+        return False
+    taken = token_hash(f"totp:{user.id}:{step}")
+    with works.begin(system("sign-in")) as work:
+        work.session.execute(_LOCK_NAME, {"who": taken.hex()})
+        if work.session.scalar(select(SignInAttempt.id).where(SignInAttempt.username_hash == taken).limit(1)):
+            return False
+        work.session.add(SignInAttempt(username_hash=taken, address=address, at=work.now, succeeded=True))
+    return True
 
 
 def _end_attempt(works: WorkFactory, attempt: UUID, *, succeeded: bool | None) -> None:

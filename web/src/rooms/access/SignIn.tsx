@@ -146,7 +146,7 @@ function SignInForm({ next, over }: { next: string | null; over: boolean }) {
 
 function words(error: unknown, ask: Ask): string {
   if (error instanceof ApiError) {
-    if (error.code === "totp-needed" || (ask === "totp" && error.code === "wrong-credentials")) return "This code is not right. Codes change every 30 seconds: take the one that shows now.";
+    if (error.code === "totp-needed" || (ask === "totp" && error.code === "wrong-credentials")) return "This code is not right, or was used already. Codes change every 30 seconds: take the next one.";
     if (error.code === "wrong-credentials") return "User name and password don't belong together. Look at the caps lock, then try again.";
     return error.message;
   }

@@ -56,7 +56,7 @@ export function summary(items: readonly ListItem[], now: number): string {
   const soon = open.filter((item) => item.due_at && ms(item.due_at) - now < HOUR).length;
   const images = open.reduce((sum, item) => sum + item.number_of_images, 0);
   const cases = `${items.length} ${items.length === 1 ? "case" : "cases"}`;
-  return [cases, soon ? `${soon} due within the hour` : "", images ? `${images.toLocaleString("en-GB")} images` : ""].filter(Boolean).join(" · ");
+  return [cases, soon ? `${soon} due within the hour` : "", images ? `${images.toLocaleString("en-GB")} ${images === 1 ? "image" : "images"}` : ""].filter(Boolean).join(" · ");
 }
 
 export const EMPTY: Record<ListTab, { title: string; text: string }> = {

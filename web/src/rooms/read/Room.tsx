@@ -97,6 +97,7 @@ export function Room({ workspace, detail, lost, onReopen }: Props) {
       return;
     }
     await draft.keeper.saveNow();
+    if (draft.keeper.getStatus().state === "offline") return onRefused({ kind: "offline" });
     const first = ((await checks.refetch()).data ?? []).find((check) => check.level === "stop");
     if (first) {
       if (first.field) focusField(first.field);
