@@ -136,6 +136,9 @@ class Connection:
         except ProtocolError:
             how = "protocol error"
             self._abort(6)
+            let_go(
+                self.wire.sock, time.monotonic() + 1.0
+            )  # what is unread would reset the connection, and the abort with it
         finally:
             receiver.close()
         return Closed(how, self._stored, self._failed, self._size, time.monotonic() - started)
