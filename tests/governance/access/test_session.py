@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
@@ -18,13 +19,13 @@ from tests.governance.access.conftest import Rows
 from tests.web import app_of, sign_in_as, stranger
 
 
-def _status(client: TestClient) -> int:
+def _status(client: TestClient, **headers: str) -> int:
     """As the next process would answer that never saw this session."""
     app = client.app
     assert isinstance(app, FastAPI)
     sessions: Sessions = app.state.sessions
     sessions.forget_all()
-    return client.get("/api/session").status_code
+    return client.get("/api/session", headers=headers).status_code
 
 
 def test_it_works(context: Context, cast: Cast) -> None:
@@ -66,6 +67,18 @@ def test_it_ends_when_idle(context: Context, cast: Cast, clock: FixedClock) -> N
         assert _status(imogen) == 200
     clock.advance(timedelta(minutes=30, seconds=1))
     assert _status(imogen) == 401
+
+
+@pytest.mark.parametrize("by_itself", [{"X-Unattended": "1"}, {"Accept": "text/event-stream"}], ids=["poll", "stream"])
+def test_a_page_that_asks_by_itself_keeps_it_no_longer(
+    context: Context, cast: Cast, clock: FixedClock, by_itself: dict[str, str]
+) -> None:
+    imogen = sign_in_as(context, cast.imogen)
+    for minutes in (15, 14):
+        clock.advance(timedelta(minutes=minutes))
+        assert _status(imogen, **by_itself) == 200
+    clock.advance(timedelta(minutes=2))
+    assert _status(imogen, **by_itself) == 401
 
 
 def test_it_ends_after_twelve_hours_however_busy(context: Context, cast: Cast, clock: FixedClock) -> None:

@@ -22,6 +22,21 @@ beforeEach(() => {
 });
 afterEach(() => vi.unstubAllGlobals());
 
+describe("a request", () => {
+  it("says when nobody is at the page", async () => {
+    vi.useFakeTimers({ now: Date.now(), toFake: ["Date"] });
+    window.dispatchEvent(new KeyboardEvent("keydown", { key: "j" }));
+    answers.push(json(200, {}), json(200, {}), json(200, {}));
+    await api.get("/api/board");
+    vi.setSystemTime(Date.now() + 120_000);
+    await api.get("/api/board");
+    window.dispatchEvent(new KeyboardEvent("keydown", { key: "j" }));
+    await api.get("/api/board");
+    expect(asked.map((one) => one.headers.get("X-Unattended"))).toEqual([null, "1", null]);
+    vi.useRealTimers();
+  });
+});
+
 async function refusal(promise: Promise<unknown>): Promise<ApiError> {
   try {
     await promise;

@@ -1,5 +1,6 @@
 import { learnServerTime } from "../kit/now";
 import { QueryClient } from "@tanstack/react-query";
+import { isAttended } from "./attended";
 
 /** A refusal or failure as the server tells it (RFC 9457 problem details). */
 export class ApiError extends Error {
@@ -73,6 +74,7 @@ async function send(path: string, options: Options): Promise<Response> {
     body = JSON.stringify(options.body);
   }
   const method = options.method ?? "GET";
+  if (!isAttended()) headers.set("X-Unattended", "1");
   if (method !== "GET" && csrfToken) headers.set("X-CSRF-Token", csrfToken);
   let response: Response;
   try {

@@ -20,6 +20,8 @@ from heliograph.kit.work import Work
 
 COOKIE = "heliograph_session"
 CSRF_HEADER = "X-CSRF-Token"
+UNATTENDED_HEADER = "x-unattended"
+"""A page says by it that it asks by itself, with nobody there: such a request keeps no session alive."""
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -43,7 +45,13 @@ def known_caller(request: Request) -> Known:
     unsafe = request.method not in SAFE
     elsewhere = request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none")
     given = "" if elsewhere else request.headers.get(CSRF_HEADER, "")
-    known = sessions.by_cookie(token, address=address, unsafe=unsafe, given=given) if token else None
+    # A stream of events begins anew by itself whenever the line was cut.
+    by_itself = UNATTENDED_HEADER in request.headers or "text/event-stream" in request.headers.get("accept", "")
+    known = (
+        sessions.by_cookie(token, address=address, unsafe=unsafe, given=given, attended=not by_itself)
+        if token
+        else None
+    )
     if known is None:
         raise NotSignedIn()
     request.state.actor = known.actor  # a refusal from here on is recorded as theirs

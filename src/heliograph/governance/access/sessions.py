@@ -59,9 +59,11 @@ class Sessions:
         self._cache: dict[bytes, tuple[float, Known]] = {}
         self._lock = threading.Lock()
 
-    def by_cookie(self, token: str, *, address: str | None, unsafe: bool, given: str = "") -> Known | None:
-        """The signed-in person, or None. Moves the session's idle clocks; that of the signature only by a change (`unsafe`) for which
-        the right CSRF token is `given`."""
+    def by_cookie(
+        self, token: str, *, address: str | None, unsafe: bool, given: str = "", attended: bool = True
+    ) -> Known | None:
+        """The signed-in person, or None. Moves the session's idle clocks where the person is there (`attended`); that of the signature
+        only by a change (`unsafe`) for which the right CSRF token is `given`."""
         hashed = token_hash(token)
         if not unsafe and (known := self._cached(hashed)):
             return known
@@ -82,7 +84,7 @@ class Sessions:
             roles: list[RoleAssignment | None] = [r for _, _, r in found]
             held = tuple(RoleHeld(r.organization_id, cast("Role", r.role), r.facility_id) for r in roles if r)
             fresh: dict[str, object] = {}
-            if now - row.last_seen_at > timedelta(seconds=30):
+            if attended and now - row.last_seen_at > timedelta(seconds=30):
                 fresh["last_seen_at"] = now
             if (
                 unsafe
@@ -122,6 +124,7 @@ class Sessions:
                 row is not None
                 and row.ended_at is None
                 and row.expires_at > work.now
+                and row.last_seen_at + timedelta(minutes=self._settings.session_idle_minutes) > work.now
                 and work.session.get_one(User, row.user_id).is_active
             )
 
