@@ -27,9 +27,12 @@ def free_port() -> int:
 
 @contextmanager
 def dcmqrscp(
-    files: Sequence[Path] = (), destinations: Mapping[str, int] | None = None, options: Sequence[str] = ()
+    files: Sequence[Path] = (),
+    destinations: Mapping[str, int] | None = None,
+    options: Sequence[str] = (),
+    title: str = "ARCHIVE",
 ) -> Iterator[int]:
-    """DCMTK's archive ARCHIVE, holding `files`; it may C-MOVE to `destinations` (AE title -> port). Its port."""
+    """DCMTK's archive `title`, holding `files`; it may C-MOVE to `destinations` (AE title -> port). Its port."""
     assert DCMQRSCP is not None
     folder = Path(tempfile.mkdtemp(prefix="dcmqrscp-"))
     port = free_port()
@@ -39,11 +42,11 @@ def dcmqrscp(
     (folder / "cfg").write_text(
         f"NetworkTCPPort = {port}\nMaxPDUSize = 16384\nMaxAssociations = 16\n"
         f"HostTable BEGIN\n{hosts}\nHostTable END\nVendorTable BEGIN\nVendorTable END\n"
-        f"AETable BEGIN\nARCHIVE {store} RW (500, 1024mb) ANY\nAETable END\n"
+        f"AETable BEGIN\n{title} {store} RW (500, 1024mb) ANY\nAETable END\n"
     )
-    with _running([DCMQRSCP, "-c", str(folder / "cfg"), *options, str(port)], port, folder):
+    with _running([DCMQRSCP, "-c", str(folder / "cfg"), *options, str(port)], port, folder, title):
         if files:
-            sent = send_files("127.0.0.1", port, called="ARCHIVE", calling="US", files=files)
+            sent = send_files("127.0.0.1", port, called=title, calling="US", files=files)
             assert all(r.stored for r in sent), sent
         yield port
 
@@ -59,13 +62,13 @@ def storescp(options: Sequence[str] = ()) -> Iterator[tuple[int, Path]]:
 
 
 @contextmanager
-def _running(command: list[str], port: int, folder: Path) -> Iterator[None]:
+def _running(command: list[str], port: int, folder: Path, title: str = "ARCHIVE") -> Iterator[None]:
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + 20
         while True:
             try:
-                verify("127.0.0.1", port, called="ARCHIVE", calling="US", timeout=2)
+                verify("127.0.0.1", port, called=title, calling="US", timeout=2)
                 break
             except AssociationError:
                 assert process.poll() is None, "it ended"
