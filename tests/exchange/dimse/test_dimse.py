@@ -87,7 +87,7 @@ def test_too_little_disk_answers_a700(context: Context, cast: Cast, tmp_path: Pa
     poor = context.settings.model_copy(update={"min_free_mb": 1 << 40})
 
     class Part:
-        works, settings = context.works, poor
+        works, settings, objects = context.works, poor, context.objects
 
     paths = written(tmp_path / "out", files.series_of(1)[2])
     with listening(Part()) as running:

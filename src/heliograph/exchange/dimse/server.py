@@ -11,10 +11,12 @@ from typing import Final, Protocol, cast
 from heliograph.exchange.dimse.callers import Callers
 from heliograph.exchange.dimse.doors import figures_file, limits_of, plain_port, tls_of
 from heliograph.exchange.dimse.figures import written
+from heliograph.exchange.dimse.services import services
 from heliograph.kit.codecs.dicom import DicomError, part10_header
 from heliograph.kit.log import log
 from heliograph.kit.net.dicom import Acceptance, Answer, Closed, StorageListener, StoreRequest
 from heliograph.kit.net.dicom.tls import TlsNotReady
+from heliograph.kit.objects import Objects
 from heliograph.kit.settings import Settings
 from heliograph.kit.work import WorkFactory
 from heliograph.records.archive import spool
@@ -40,6 +42,8 @@ class Part(Protocol):
     def works(self) -> WorkFactory: ...
     @property
     def settings(self) -> Settings: ...
+    @property
+    def objects(self) -> Objects: ...
 
 
 def storing(settings: Settings) -> Callable[[Acceptance, StoreRequest], Answer]:
@@ -101,6 +105,7 @@ def listening(part: Part) -> Iterator[StorageListener]:
         limits=limits_of(settings),
         tls_port=tls_port,
         tls=tls.context if tls else None,
+        services=services(part.works, settings, part.objects),
     )
     if tls is not None:
         with suppress(TlsNotReady):  # it is logged, and may be mended while we run

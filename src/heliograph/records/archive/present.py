@@ -25,6 +25,17 @@ class StoredObject:
     dataset_offset: int
 
 
+_STORED = (
+    Instance.sop_class_uid,
+    Instance.sop_instance_uid,
+    Instance.transfer_syntax_uid,
+    Instance.object_key,
+    Instance.object_offset,
+    Instance.object_length,
+    Instance.dataset_offset,
+)
+
+
 def present(session: ActorSession, organization_id: UUID, sop_instance_uids: Collection[str]) -> set[str]:
     """Those of these objects that the organisation has: filed, or held for a person to look at."""
     wanted = list(sop_instance_uids)
@@ -61,18 +72,54 @@ def count_of_study(session: ActorSession, organization_id: UUID, study_instance_
     return found or 0
 
 
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """Objects by the unique keys of patient, study, series and instance; empty means any, and something must be given.
+
+    `patient_id` is the one in the images.
+    """
+
+    patient_id: str | None
+    studies: tuple[str, ...] = ()
+    series: tuple[str, ...] = ()
+    instances: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """An object that was named, and the study that it is in."""
+
+    study_id: UUID
+    stored: StoredObject
+
+
+def objects_named(session: ActorSession, organization_id: UUID, sought: Sought) -> list[Named]:
+    """The organisation's filed objects that all the keys name, study by study, in the order of series and instance numbers."""
+    if not (sought.patient_id or sought.studies or sought.series or sought.instances):
+        return []
+    query = (
+        select(Instance.study_id, *_STORED)
+        .join(Series, Series.id == Instance.series_id)
+        .join(Study, Study.id == Instance.study_id)
+        .where(Instance.organization_id == organization_id)
+        .order_by(Study.id, Series.series_number, Series.id, Instance.instance_number, Instance.sop_instance_uid)
+    )
+    if sought.patient_id:
+        query = query.where(Study.dicom_patient_id == sought.patient_id)
+    for column, uids in (
+        (Study.study_instance_uid, sought.studies),
+        (Series.series_instance_uid, sought.series),
+        (Instance.sop_instance_uid, sought.instances),
+    ):
+        if uids:
+            query = query.where(column.in_(uids))
+    return [Named(row[0], StoredObject(*row[1:])) for row in session.execute(query)]
+
+
 def objects_of_study(session: ActorSession, study_id: UUID) -> list[StoredObject]:
     """All objects of a study, in the order of series and instance numbers."""
     rows = session.execute(
-        select(
-            Instance.sop_class_uid,
-            Instance.sop_instance_uid,
-            Instance.transfer_syntax_uid,
-            Instance.object_key,
-            Instance.object_offset,
-            Instance.object_length,
-            Instance.dataset_offset,
-        )
+        select(*_STORED)
         .join(Series, Series.id == Instance.series_id)
         .where(Instance.study_id == study_id)
         .order_by(Series.series_number, Series.id, Instance.instance_number, Instance.sop_instance_uid)

@@ -1,0 +1,67 @@
+"""What the DICOM listener offers besides storage: queries and retrieves of the caller's own organisation."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from pydicom import Dataset
+
+from heliograph.exchange.dimse import find, retrieve
+from heliograph.exchange.dimse.find import FindRefused, Negotiated
+from heliograph.kit.net.dicom import ProtocolError
+from heliograph.kit.net.dicom import command as dimse
+from heliograph.kit.net.dicom.identifiers import decode_identifier
+from heliograph.kit.net.dicom.services import CANCELLED, Conversation, Offer, Operation, Reply, Service, Services
+from heliograph.kit.objects import Objects
+from heliograph.kit.settings import Settings
+from heliograph.kit.work import WorkFactory
+from heliograph.records.sites.queries import KnownCaller
+
+FIND_OPTIONS = bytes(4 * [1])
+"""Relational queries, combined date and time, fuzzy names, time zone (PS3.4 C.5.1.1)."""
+
+
+def services(works: WorkFactory, settings: Settings, objects: Objects) -> Services:
+    """All offers, by abstract syntax."""
+    finds = dict.fromkeys(find.MODELS, Offer(dimse.C_FIND_RQ, finding(works), FIND_OPTIONS))
+    gets, moves = retrieve.getting(works, settings, objects), retrieve.moving(works, settings, objects)
+    return {
+        **finds,
+        retrieve.PATIENT_ROOT_GET: Offer(dimse.C_GET_RQ, gets),
+        retrieve.STUDY_ROOT_GET: Offer(dimse.C_GET_RQ, gets),
+        retrieve.PATIENT_ROOT_MOVE: Offer(dimse.C_MOVE_RQ, moves),
+        retrieve.STUDY_ROOT_MOVE: Offer(dimse.C_MOVE_RQ, moves),
+    }
+
+
+def finding(works: WorkFactory) -> Service:
+    """C-FIND: each match as it is found, until the caller has enough."""
+
+    def serve(asked: Operation, talk: Conversation) -> Reply:
+        caller = cast(KnownCaller, asked.acceptance.source)
+        granted = Negotiated(*(option == 1 for option in asked.options.ljust(4, b"\0")[:4]))
+        try:
+            matches = find.find(
+                works,
+                caller,
+                asked.sop_class_uid,
+                _identifier(asked),
+                negotiated=granted,
+                address=asked.acceptance.caller.address,
+            )
+            for match in matches:
+                if talk.cancelled:
+                    return Reply(CANCELLED)
+                talk.tell(Reply(match.status, data=match.encoded(asked.transfer_syntax_uid)))
+        except FindRefused as error:
+            return Reply(error.dimse_status, error.comment, offending=error.offending)
+        return Reply(dimse.SUCCESS)
+
+    return serve
+
+
+def _identifier(asked: Operation) -> Dataset:
+    try:
+        return decode_identifier(asked.data, asked.transfer_syntax_uid)
+    except ProtocolError as error:
+        raise FindRefused(find.MISMATCH, "The identifier can not be read") from error
