@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, exists, func, literal, select, true
+from sqlalchemy import ColumnElement, Integer, Select, and_, exists, func, literal, literal_column, select, true
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import aliased
 
@@ -69,6 +69,7 @@ _TIME_OF: Final = {
 }
 """Dates and the times that belong to them."""
 _DEEPEST: Final = 8
+_NOUGHT: Final = literal_column("0", Integer())
 Tree = dict[str, Any]
 
 
@@ -138,14 +139,15 @@ def prepare(level: Level, keys: Iterable[Key], options: Options | None = None) -
 
 def matching(session: ActorSession, scope: Scope, search: Search, *, limit: int, offset: int = 0) -> list[UUID]:
     """The ids of what matches: of studies, series or instances; of patients the newest matching study's."""
-    return list(session.scalars(_ids(scope, search).limit(limit).offset(offset)))
+    query = _ids(scope, search).limit(_number(limit))
+    return list(session.scalars(query.offset(offset) if offset else query))
 
 
 def count(session: ActorSession, scope: Scope, search: Search, *, most: int) -> int | None:
     """How many match; None: more than `most`."""
-    some = _ids(scope, search).order_by(None).limit(most + 1).subquery()
+    some = _ids(scope, search).order_by(None).limit(_number(most + 1)).subquery()
     if search.level == "PATIENT":
-        some = _ids(scope, search).limit(most + 1).subquery()
+        some = _ids(scope, search).limit(_number(most + 1)).subquery()
     found = session.scalar(select(func.count()).select_from(some)) or 0
     return found if found <= most else None
 
@@ -256,8 +258,13 @@ def _header_tests(header: Sql, conditions: dict[str, Condition], sequences: Tree
 # Statements ----------------------------------------------------------------------------------------------------------------
 
 
+def _number(limit: int) -> Sql:
+    """A limit that the planner can see: without it, no plan that PostgreSQL keeps looks as good as a new one each time."""
+    return literal_column(str(int(limit)), Integer())
+
+
 def _in_scope(scope: Scope) -> list[Any]:
-    mine = [Study.organization_id == scope.organization_id, Study.number_of_series > 0]
+    mine = [Study.organization_id == scope.organization_id, Study.number_of_series > _NOUGHT]
     return [*mine, scope.only] if scope.only is not None else mine
 
 
@@ -270,7 +277,7 @@ def _ids(scope: Scope, search: Search) -> Select[Any]:
         return query.order_by(*who, *newest)
     if search.level == "STUDY":
         return select(Study.id).where(*wheres).order_by(*newest)
-    wheres += [Series.organization_id == scope.organization_id, Series.number_of_instances > 0]
+    wheres += [Series.organization_id == scope.organization_id, Series.number_of_instances > _NOUGHT]
     if search.level == "SERIES":
         query = select(Series.id).join(Study, Study.id == Series.study_id)
         return query.where(*wheres).order_by(*newest, Series.series_number, Series.id)

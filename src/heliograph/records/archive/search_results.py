@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import Row, Select, Text, and_, cast, column, func, literal, select, text
@@ -20,6 +20,7 @@ from heliograph.records.archive.search_columns import (
     GATHERED,
     INSTANCE_COUNT,
     ISSUER,
+    MODALITIES,
     OF_LEVEL,
     PATIENT_COUNTS,
     SERIES_COUNT,
@@ -28,6 +29,8 @@ from heliograph.records.archive.search_columns import (
 from heliograph.records.archive.search_sql import Sql
 
 Json = dict[str, Any]
+_FIXED: Final = 7
+"""Columns of `_rows` before those that were wanted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,25 +77,31 @@ def described(session: ActorSession, scope: Scope, level: Level, ids: Sequence[U
     columns = {tag: OF_LEVEL[level][tag] for tag in sorted(tags & OF_LEVEL[level].keys())}
     rows = {row.id: row for row in session.execute(_rows(scope, level, ids, columns))}
     found = [rows[i] for i in ids if i in rows]
+    kinds = [(tag, vr_of(tag)) for tag in columns]
     made: dict[UUID, Json] = {
-        row.id: {tag: element(vr_of(tag), getattr(row, f"t{tag}")) for tag in columns} for row in found
+        row.id: {tag: element(vr, value) for (tag, vr), value in zip(kinds, row[_FIXED:], strict=True)} for row in found
     }
+    if MODALITIES in columns:
+        for elements in made.values():
+            elements[MODALITIES] = _several(elements[MODALITIES])
     studies = {row.id: row.study_id for row in found}
     _add_counts(session, made, studies, tags)
     _add_patient_counts(session, scope, made, found, tags)
     _add_from_headers(
         session, level, made, tags - columns.keys() - GATHERED - set(PATIENT_COUNTS), everything=wanted.everything
     )
-    return [
-        Match(
-            row.id,
-            row.study_uid,
-            row.series_uid,
-            row.sop_uid,
-            {t: pruned(made[row.id][t], wanted.tags.get(t)) for t in sorted(made[row.id])},
-        )
-        for row in found
-    ]
+    trees = {tag: tree for tag, tree in wanted.tags.items() if tree}
+    return [Match(row.id, row.study_uid, row.series_uid, row.sop_uid, _ordered(made[row.id], trees)) for row in found]
+
+
+def _ordered(elements: Json, trees: Mapping[str, Any]) -> Json:
+    for tag in trees.keys() & elements.keys():
+        elements[tag] = pruned(elements[tag], trees[tag])
+    return dict(sorted(elements.items()))
+
+
+def _several(entry: Json) -> Json:
+    return {"vr": entry["vr"], "Value": entry["Value"][0].split("\\")} if "Value" in entry else entry
 
 
 def _is_of(tag: str, level: Level) -> bool:
@@ -100,7 +109,7 @@ def _is_of(tag: str, level: Level) -> bool:
     return level_of(tag) == level or (level == "STUDY" and level_of(tag) == "PATIENT") or level == "IMAGE"
 
 
-def pruned(entry: Json, tree: Mapping[str, Any] | None) -> Json:
+def pruned(entry: Json, tree: Mapping[str, Any]) -> Json:
     """A sequence with only the wanted attributes of its items; anything else as it is."""
     if not tree or entry.get("vr") != "SQ" or "Value" not in entry:
         return entry
@@ -120,7 +129,8 @@ def _rows(scope: Scope, level: Level, ids: Sequence[UUID], columns: Mapping[str,
         sop.label("sop_uid"),
         Study.dicom_patient_id.label("patient"),
         ISSUER.label("issuer"),
-        *(column.label(f"t{tag}") for tag, column in columns.items()),
+        # An array would be taken apart one by one, at a price that shows in a page of a hundred.
+        *((func.array_to_string(c, "\\") if tag == MODALITIES else c).label(f"t{tag}") for tag, c in columns.items()),
     )
     if level == "SERIES":
         query = query.join(Study, Study.id == Series.study_id)
