@@ -113,7 +113,7 @@ def test_empty_elements_items_and_sequences() -> None:
     assert made["00081110"] == {"vr": "SQ"}
 
 
-def test_bulk_data_is_a_reference_and_private_bulk_is_left_out() -> None:
+def test_bulk_data_is_a_reference_that_of_makers_too() -> None:
     nested = element(0x00281201, "OW", bytes(4096))
     body = data_set(
         *image(2, 2),
@@ -126,7 +126,7 @@ def test_bulk_data_is_a_reference_and_private_bulk_is_left_out() -> None:
     assert made["7FE00010"] == {"vr": "OB", "BulkDataURI": "b/7FE00010"}
     assert made["00480105"]["Value"][0]["00281201"] == {"vr": "OW", "BulkDataURI": "b/00480105/0/00281201"}
     assert made["00281203"] == {"vr": "OW", "InlineBinary": "AAAAAAAAAAA="}
-    assert "00091001" not in made
+    assert made["00091001"] == {"vr": "OB", "BulkDataURI": "b/00091001"}
     assert made["00091002"]["InlineBinary"] == "dGlueQ=="
 
 

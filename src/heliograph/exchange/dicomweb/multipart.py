@@ -10,6 +10,7 @@ from heliograph.kit.errors import Invalid
 
 _MOST_HEADER = 16 << 10
 _MOST_BOUNDARY = 70
+_MOST_PADDING = 1 << 10
 
 
 class BadMultipart(Invalid):
@@ -46,7 +47,7 @@ def boundary_of(header: str) -> tuple[str, str]:
         BadMultipart: it is none, or has no boundary.
     """
     message = Message()
-    message["content-type"] = header
+    message["content-type"] = header.replace("\r", " ").replace("\n", " ")
     boundary = message.get_param("boundary")
     kind = message.get_param("type") or ""
     if message.get_content_type() != "multipart/related" or not isinstance(boundary, str):
@@ -57,96 +58,116 @@ def boundary_of(header: str) -> tuple[str, str]:
     return boundary, kind if isinstance(kind, str) else ""
 
 
+class CutOff(BadMultipart):
+    """The multipart body ends inside a part; send it again."""
+
+
 class PartReader:
     """Takes a body in pieces of any size and hands each part's bytes on as they come.
 
     `begin(headers)` starts a part (names in lower case), `data(bytes)` adds to it, `end()` finishes it. Memory stays below two
-    pieces. Call `finish` after the last piece.
+    pieces. Call `finish` after the last piece. Only a boundary at the start of a line counts. Where the first boundary ends in a
+    bare line feed, all line breaks of the frame are such.
     """
 
     def __init__(
         self,
         boundary: str,
         begin: Callable[[dict[str, str]], None],
-        data: Callable[[bytes], None],
+        data: Callable[[memoryview], None],
         end: Callable[[], None],
     ) -> None:
-        self._delimiter = b"\r\n--" + boundary.encode("ascii")
+        self._boundary = b"--" + boundary.encode("ascii")
         self._begin, self._data, self._end = begin, data, end
+        self._break = b"\n"
         # The first delimiter may stand at the very start, without its line break.
-        self._buffer = bytearray(b"\r\n")
+        self._rest = b"\r\n"
         self._state = self._preamble
 
     def feed(self, piece: bytes) -> None:
         """Takes the next bytes. Raises BadMultipart."""
-        self._buffer += piece
-        while self._state():
-            pass
+        whole = self._rest + piece if self._rest else piece
+        at, more = 0, True
+        while more:
+            at, more = self._state(whole, at)
+        self._rest = whole[at:]
 
     def finish(self) -> None:
-        """The body is over. Raises BadMultipart if its last part is not whole."""
-        if self._state != self._epilogue:
-            raise BadMultipart("the body ends before its closing boundary")
+        """The body is over.
 
-    def _preamble(self) -> bool:
-        return self._to_delimiter(None)
-
-    def _body(self) -> bool:
-        return self._to_delimiter(self._data)
-
-    def _to_delimiter(self, sink: Callable[[bytes], None] | None) -> bool:
-        at = self._buffer.find(self._delimiter)
-        if at < 0:
-            keep = len(self._delimiter) - 1
-            if len(self._buffer) > keep:
-                self._give(len(self._buffer) - keep, sink)
-            return False
-        if at:
-            self._give(at, sink)
-        # After the boundary: "--" ends everything, padding and a line break begin a part, anything else is content.
-        after = len(self._delimiter)
-        if self._buffer[after : after + 2] == b"--":
-            if sink:
-                self._end()
+        Raises:
+            CutOff: its last part is not whole.
+            BadMultipart: there is no boundary in it.
+        """
+        if self._state == self._preamble:
+            raise BadMultipart("the body has no boundary of its header")
+        if self._state == self._body and self._rest.startswith(self._break + self._boundary):
+            # Only the closing boundary's own end is missing.
             self._state = self._epilogue
-            return True
-        line = self._buffer.find(b"\r\n", after)
-        rest = bytes(self._buffer[after:line] if line >= 0 else self._buffer[after:].removesuffix(b"\r"))
-        if rest.strip(b" \t") and not (line < 0 and rest == b"-"):
-            self._give(1, sink)
-            return True
-        if line < 0:
-            if len(rest) > _MOST_HEADER:
-                raise BadMultipart
-            return False
-        if sink:
             self._end()
-        # The line break stays: it may be the empty line that ends an empty header.
-        del self._buffer[:line]
-        self._state = self._headers
-        return True
+        elif self._state != self._epilogue:
+            raise CutOff("the body ends before its closing boundary")
 
-    def _headers(self) -> bool:
-        at = self._buffer.find(b"\r\n\r\n")
-        if at < 0:
-            if len(self._buffer) > _MOST_HEADER:
+    def _preamble(self, whole: bytes, at: int) -> tuple[int, bool]:
+        return self._to_delimiter(whole, at, None)
+
+    def _body(self, whole: bytes, at: int) -> tuple[int, bool]:
+        return self._to_delimiter(whole, at, self._data)
+
+    def _to_delimiter(self, whole: bytes, at: int, sink: Callable[[memoryview], None] | None) -> tuple[int, bool]:
+        """Where the next state begins, or what must be kept until more comes."""
+        delimiter = self._break + self._boundary
+        found = whole.find(delimiter, at)
+        while found >= 0:
+            kind, line = self._after(whole, found + len(delimiter))
+            if kind != "content":
+                if sink:
+                    self._give(whole, at, found, sink)
+                if kind == "unknown":
+                    return found, False
+                if sink:
+                    self._end()
+                else:
+                    self._break = b"\r\n" if kind == "end" or whole[line - 1 : line] == b"\r" else b"\n"
+                    line -= self._break == b"\r\n" and kind == "part"
+                self._state = self._headers if kind == "part" else self._epilogue
+                # The line break stays: it may be the empty line that ends an empty header.
+                return line, True
+            found = whole.find(delimiter, found + 1)
+        kept = max(len(whole) - len(delimiter) + 1, at)
+        if sink:
+            self._give(whole, at, kept, sink)
+        return kept, False
+
+    def _after(self, whole: bytes, at: int) -> tuple[str, int]:
+        """What follows a boundary: "--" ends everything, padding and a line break begin a part, anything else is content."""
+        if whole.startswith(b"--", at):
+            return "end", at
+        line = whole.find(self._break, at, at + _MOST_PADDING)
+        rest = whole[at : line if line >= 0 else at + _MOST_PADDING]
+        if line >= 0:
+            return ("content" if rest.strip(b" \t\r") else "part"), line
+        return ("content" if rest.strip(b" \t\r") not in {b"", b"-"} or len(rest) == _MOST_PADDING else "unknown"), at
+
+    def _headers(self, whole: bytes, at: int) -> tuple[int, bool]:
+        end = whole.find(self._break * 2, at, at + _MOST_HEADER)
+        if end < 0:
+            if len(whole) - at >= _MOST_HEADER:
                 raise BadMultipart("the header of a part is too long")
-            return False
-        found = {}
-        for line in bytes(self._buffer[:at]).decode("latin-1").split("\r\n"):
+            return at, False
+        found: dict[str, str] = {}
+        for line in whole[at:end].decode("latin-1").replace("\r\n", "\n").split("\n"):
             name, _, value = line.partition(":")
             if name.strip():
                 found[name.strip().lower()] = value.strip()
-        del self._buffer[: at + 4]
         self._begin(found)
         self._state = self._body
-        return True
+        return end + 2 * len(self._break), True
 
-    def _epilogue(self) -> bool:
-        self._buffer.clear()
-        return False
+    def _epilogue(self, whole: bytes, at: int) -> tuple[int, bool]:
+        return max(len(whole), at), False
 
-    def _give(self, count: int, sink: Callable[[bytes], None] | None) -> None:
-        if sink is not None:
-            sink(bytes(self._buffer[:count]))
-        del self._buffer[:count]
+    @staticmethod
+    def _give(whole: bytes, start: int, end: int, sink: Callable[[memoryview], None]) -> None:
+        if end > start:
+            sink(memoryview(whole)[start:end])

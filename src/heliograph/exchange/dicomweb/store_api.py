@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request, Response
+from starlette.requests import ClientDisconnect
 
 from heliograph.exchange.dicomweb import stow
+from heliograph.exchange.dicomweb.asked import Asked, AskedDep
 from heliograph.exchange.dicomweb.door import JSON, PREFIX, Door, DoorDep, dumps
+from heliograph.exchange.dicomweb.multipart import BadMultipart
+from heliograph.exchange.dicomweb.negotiate import Offer, choose
+from heliograph.exchange.dicomweb.stow_outcome import Destination, in_study, response_json
 from heliograph.exchange.dicomweb.visible import organization_of
 from heliograph.governance.access.sessions import Known
 from heliograph.kit.errors import Invalid, NotAllowed, NotFound
@@ -17,8 +22,10 @@ from heliograph.records.sites.queries import facilities_of
 
 router = APIRouter(prefix=PREFIX, tags=["dicomweb"])
 
+_OFFERS: Final = (Offer(JSON), Offer("application/json"))
 
-def _destination(door: DoorDep, facility: UUID | None = None) -> stow.Destination:
+
+def _destination(door: DoorDep, facility: UUID | None = None) -> Destination:
     """Where what this caller stores goes. Runs in a thread: it asks the database.
 
     A key stores for its facility. A person of the site stores for the facility of their role, or the one that `facility` names.
@@ -34,7 +41,7 @@ def _destination(door: DoorDep, facility: UUID | None = None) -> stow.Destinatio
             if not known.may_store:
                 raise NotAllowed("This key may read images but not store them.", action="images.sent")
             facility_id = known.facility_id
-    return stow.Destination(
+    return Destination(
         settings.spool_dir,
         organization_id,
         facility_id,
@@ -58,21 +65,27 @@ def _facility_of(work: Work, known: Known, organization_id: UUID, wanted: UUID |
     return own[0]
 
 
-DestinationDep = Annotated[stow.Destination, Depends(_destination)]
+DestinationDep = Annotated[Destination, Depends(_destination)]
 
 
 @router.post("/studies")
-async def store(request: Request, door: DoorDep, to: DestinationDep) -> Response:
+async def store(request: Request, door: DoorDep, asked: AskedDep, to: DestinationDep) -> Response:
     """Stores objects of any studies (PS3.18 10.5)."""
-    return await _store(request, door, to)
+    return await _store(request, door, asked, to)
 
 
 @router.post("/studies/{study}")
-async def store_in_study(request: Request, door: DoorDep, to: DestinationDep, study: str) -> Response:
+async def store_in_study(request: Request, door: DoorDep, asked: AskedDep, to: DestinationDep, study: str) -> Response:
     """Stores objects of one study; others are refused."""
-    return await _store(request, door, stow.in_study(to, study))
+    return await _store(request, door, asked, in_study(to, study))
 
 
-async def _store(request: Request, door: Door, to: stow.Destination) -> Response:
-    outcome = await stow.receive(request.headers.get("content-type", ""), request.stream(), to)
-    return Response(dumps(stow.response_json(outcome, door.root)), status_code=outcome.status, media_type=JSON)
+async def _store(request: Request, door: Door, asked: Asked, to: Destination) -> Response:
+    kind = choose(asked.types, _OFFERS).type
+    try:
+        outcome = await stow.receive(request.headers.get("content-type", ""), request.stream(), to)
+    except ClientDisconnect:  # what came whole is kept, and nobody is told so
+        return Response(status_code=400)
+    if outcome.status == 400:
+        raise BadMultipart("the body holds no object")
+    return Response(dumps(response_json(outcome, door.root)), status_code=outcome.status, media_type=kind)

@@ -1,112 +1,127 @@
 """STOW-RS (PS3.18 10.5): a body of any size is streamed into the spool, part by part, in bounded memory.
 
-An object is answered as stored when it is durable in the spool; indexing follows.
+An object is answered as stored when it is durable in the spool; indexing follows. While later parts come, earlier ones are
+already being synced; the names of all are synced together, before the answer.
 """
 
 from __future__ import annotations
 
 import contextlib
+from collections import deque
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field, replace
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
-from uuid import UUID
+from typing import Final, Protocol
 
 from anyio import to_thread
 
-from heliograph.exchange.dicomweb.multipart import PartReader, boundary_of
-from heliograph.exchange.dicomweb.qido import element
-from heliograph.kit.codecs.dicom import DicomError, Header, read_header
-from heliograph.kit.errors import HeliographError
+from heliograph.exchange.dicomweb.multipart import CutOff, PartReader, boundary_of
+from heliograph.exchange.dicomweb.stow_json import MetadataParts
+from heliograph.exchange.dicomweb.stow_outcome import (
+    CANNOT_UNDERSTAND,
+    OTHER_STUDY,
+    OUT_OF_RESOURCES,
+    Destination,
+    Outcome,
+    Part,
+    TooLarge,
+    UnsupportedMediaType,
+    told_of,
+)
+from heliograph.kit.codecs.dicom import DicomError
 from heliograph.records.archive import spool
 from heliograph.records.archive.errors import OutOfSpace
 
-# Failure reasons (PS3.18 Table 10.5.3-2, the values of PS3.4 Table B.2-1).
-OUT_OF_RESOURCES: Final = 0xA700
-OTHER_STUDY: Final = 0xA900
-CANNOT_UNDERSTAND: Final = 0xC000
-_GATHER = 1 << 20
+_GATHER: Final = 1 << 20
+_SYNCING: Final = 4
+_MOST_OPEN: Final = 32
+"""Whole parts that may wait to be synced before the body is read on."""
+_DICOM: Final = frozenset({"application/dicom", "application/octet-stream"})
+_JSON: Final = frozenset({"application/dicom+json", "application/json"})
 
 
-class UnsupportedMediaType(HeliographError):
-    """Send multipart/related with parts of application/dicom."""
+class Receiver(Protocol):
+    """Takes the parts of a body. All methods block; one thread at a time uses it."""
 
-    status = 415
+    outcome: Outcome
 
+    def begin(self, headers: dict[str, str]) -> None:
+        """A part begins."""
 
-class TooLarge(HeliographError):
-    """The upload is larger than this server takes; send it in smaller parts."""
+    def data(self, piece: memoryview) -> None:
+        """More of the part."""
 
-    status = 413
+    def end(self) -> None:
+        """The part is whole."""
 
+    def cut(self) -> None:
+        """The part never became whole, and no other comes."""
 
-@dataclass(frozen=True, slots=True)
-class Destination:
-    """Whose images these are, and where they go."""
+    def finish(self) -> None:
+        """No more parts come: what is whole becomes durable."""
 
-    spool_dir: Path
-    organization_id: UUID
-    facility_id: UUID
-    caller_id: UUID | None
-    min_free_mb: int = 0
-    max_bytes: int = 2 << 30
-    study_instance_uid: str = ""
-    """When not empty, only objects of this study are taken."""
-
-
-def in_study(to: Destination, study_instance_uid: str) -> Destination:
-    """The same destination, for one study alone."""
-    return replace(to, study_instance_uid=study_instance_uid)
+    def close(self) -> None:
+        """Lets go of what was not finished."""
 
 
 @dataclass
-class Outcome:
-    """What became of the objects of one request."""
+class Syncing:
+    """Spool files that are made durable, several at once, while others are still received."""
 
-    stored: list[Header] = field(default_factory=list)
-    failed: list[tuple[Header | None, int]] = field(default_factory=list)
+    outcome: Outcome
+    _pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(_SYNCING, "stow-sync"))
+    _open: deque[Future[None]] = field(default_factory=deque)
+    _folders: set[Path] = field(default_factory=set)
 
-    @property
-    def status(self) -> int:
-        """200 all, 202 some, 409 none (PS3.18 Table 10.5.3-1); 507 when the disk is the only reason."""
-        if not self.failed:
-            return 200 if self.stored else 400
-        if self.stored:
-            return 202
-        return 507 if all(reason == OUT_OF_RESOURCES for _, reason in self.failed) else 409
+    def add(self, entry: spool.Incoming, stack: contextlib.ExitStack, number: int) -> None:
+        """Part `number` of the outcome is whole in `entry`; closes `stack` when it is done."""
+        self._folders.add(entry.temporary.parent)
+        self._open.append(self._pool.submit(self._one, entry, stack, number))
+        if len(self._open) > _MOST_OPEN:
+            self._open.popleft().result()
+
+    def _one(self, entry: spool.Incoming, stack: contextlib.ExitStack, number: int) -> None:
+        with stack:
+            try:
+                entry.commit(sync_name=False)
+            except OutOfSpace:
+                self.outcome.refuse(number, OUT_OF_RESOURCES)
+
+    def finish(self) -> None:
+        """Waits for all, then syncs their names."""
+        while self._open:
+            self._open.popleft().result()
+        for folder in self._folders:
+            spool.sync_folder(folder)
+
+    def close(self) -> None:
+        """Waits for all."""
+        self._pool.shutdown()
 
 
-class Receiver:
-    """Writes parts to the spool. All its methods block; one thread at a time uses it."""
+class DicomParts:
+    """Writes parts that are DICOM files to the spool."""
 
     def __init__(self, destination: Destination) -> None:
         self.to = destination
         self.outcome = Outcome()
+        self._syncing = Syncing(self.outcome)
         self._stack = contextlib.ExitStack()
         self._entry: spool.Incoming | None = None
         self._refused = 0
 
     def begin(self, headers: dict[str, str]) -> None:
-        """A part begins."""
         kind = headers.get("content-type", "application/dicom").partition(";")[0].strip().lower()
-        self._refused = 0 if kind in {"application/dicom", "application/octet-stream"} else CANNOT_UNDERSTAND
+        self._refused = 0 if kind in _DICOM else CANNOT_UNDERSTAND
         if self._refused:
             return
         try:
-            self._entry = self._stack.enter_context(
-                spool.incoming(
-                    self.to.spool_dir,
-                    self.to.organization_id,
-                    self.to.facility_id,
-                    self.to.caller_id,
-                    min_free_mb=self.to.min_free_mb,
-                )
-            )
+            self._entry = self._stack.enter_context(self.to.incoming())
         except OutOfSpace:
             self._refused = OUT_OF_RESOURCES
 
-    def data(self, piece: bytes) -> None:
-        """More of the part."""
+    def data(self, piece: memoryview) -> None:
         if self._entry is None or self._refused:
             return
         try:
@@ -115,102 +130,105 @@ class Receiver:
             self._refused = OUT_OF_RESOURCES
 
     def end(self) -> None:
-        """The part is whole: it becomes durable, or its failure is noted."""
         entry, self._entry = self._entry, None
-        header: Header | None = None
-        try:
-            if entry is not None and not self._refused:
-                header = read_header(entry.temporary)
-                if self.to.study_instance_uid and header.study_instance_uid != self.to.study_instance_uid:
-                    self._refused = OTHER_STUDY
-                else:
-                    entry.commit()
-        except DicomError:
-            self._refused = CANNOT_UNDERSTAND
-        except OutOfSpace:
-            self._refused = OUT_OF_RESOURCES
-        finally:
-            self.close()
-        if self._refused or header is None:
-            self.outcome.failed.append((header, self._refused))
+        part = Part(reason=self._refused)
+        if entry is not None and not part.reason:
+            try:
+                part = told_of(entry.temporary)
+            except DicomError:
+                part = Part(reason=CANNOT_UNDERSTAND)
+            if not part.reason and not self.to.takes(part.study_instance_uid):
+                part.reason = OTHER_STUDY
+        number = self.outcome.add(part)
+        if entry is None or part.reason:
+            self._stack.close()
         else:
-            self.outcome.stored.append(header)
+            self._syncing.add(entry, self._stack.pop_all(), number)
+
+    def cut(self) -> None:
+        self.outcome.add(Part(reason=CANNOT_UNDERSTAND))
+
+    def finish(self) -> None:
+        self._syncing.finish()
 
     def close(self) -> None:
-        """Lets go of a part that did not end."""
         self._entry = None
         self._stack.close()
+        self._syncing.close()
 
 
 async def receive(content_type: str, body: AsyncIterator[bytes], destination: Destination) -> Outcome:
-    """Takes a whole request body. Objects received before an error stay: sending them again changes nothing.
+    """Takes a whole request body. Objects received whole before an error stay: sending them again changes nothing.
 
     Raises:
         UnsupportedMediaType, BadMultipart, TooLarge
     """
-    receiver = Receiver(destination)
     kind = content_type.partition(";")[0].strip().lower()
+    receiver: Receiver
     if kind == "application/dicom":
-        receiver.begin({"content-type": kind})
-        feed, finish = receiver.data, receiver.end
-    elif kind == "multipart/related":
-        boundary, part_type = boundary_of(content_type)
-        if part_type and part_type.lower() != "application/dicom":
-            raise UnsupportedMediaType
-        reader = PartReader(boundary, receiver.begin, receiver.data, receiver.end)
-        feed, finish = reader.feed, reader.finish
+        receiver = DicomParts(destination)
+        await _single(receiver, body, destination)
+        return receiver.outcome
+    if kind != "multipart/related":
+        raise UnsupportedMediaType
+    boundary, part_type = boundary_of(content_type)
+    part_type = part_type.partition(";")[0].strip().lower()
+    if part_type in _JSON:
+        receiver = MetadataParts(destination)
+    elif not part_type or part_type in _DICOM:
+        receiver = DicomParts(destination)
     else:
         raise UnsupportedMediaType
+    reader = PartReader(boundary, receiver.begin, receiver.data, receiver.end)
+
+    def finish() -> None:
+        try:
+            reader.finish()
+        except CutOff:
+            receiver.cut()
+        receiver.finish()
+
     try:
-        gathered = bytearray()
-        total = 0
-        async for piece in body:
-            total += len(piece)
-            if total > destination.max_bytes:
-                raise TooLarge
-            gathered += piece
-            if len(gathered) >= _GATHER:
-                await to_thread.run_sync(feed, bytes(gathered))
-                gathered.clear()
-        await to_thread.run_sync(feed, bytes(gathered))
+        async for piece in _gathered(body, destination.max_bytes):
+            await to_thread.run_sync(reader.feed, piece)
         await to_thread.run_sync(finish)
     finally:
-        receiver.close()
+        await to_thread.run_sync(receiver.close)
     return receiver.outcome
 
 
-def response_json(outcome: Outcome, root: str) -> dict[str, Any]:
-    """The Store Instances Response (PS3.18 Table I.2.2-1 and following)."""
-    made: dict[str, Any] = {}
-    studies = {header.study_instance_uid for header in outcome.stored}
-    if len(studies) == 1:
-        made["00081190"] = element("UR", f"{root}/studies/{next(iter(studies))}")
-    if outcome.failed:
-        made["00081198"] = {
-            "vr": "SQ",
-            "Value": [
-                {
-                    "00081150": element("UI", header.sop_class_uid if header else None),
-                    "00081155": element("UI", header.sop_instance_uid if header else None),
-                    "00081197": element("US", reason),
-                }
-                for header, reason in outcome.failed
-            ],
-        }
-    if outcome.stored:
-        made["00081199"] = {
-            "vr": "SQ",
-            "Value": [
-                {
-                    "00081150": element("UI", header.sop_class_uid),
-                    "00081155": element("UI", header.sop_instance_uid),
-                    "00081190": element(
-                        "UR",
-                        f"{root}/studies/{header.study_instance_uid}/series/{header.series_instance_uid}"
-                        f"/instances/{header.sop_instance_uid}",
-                    ),
-                }
-                for header in outcome.stored
-            ],
-        }
-    return made
+async def _single(receiver: Receiver, body: AsyncIterator[bytes], destination: Destination) -> None:
+    """One object that is the body itself."""
+
+    def finish(*, has_begun: bool) -> None:
+        if has_begun:
+            receiver.end()
+        receiver.finish()
+
+    has_begun = False
+    try:
+        async for piece in _gathered(body, destination.max_bytes):
+            if not has_begun:
+                await to_thread.run_sync(receiver.begin, {"content-type": "application/dicom"})
+                has_begun = True
+            await to_thread.run_sync(receiver.data, memoryview(piece))
+        await to_thread.run_sync(lambda: finish(has_begun=has_begun))
+    finally:
+        await to_thread.run_sync(receiver.close)
+
+
+async def _gathered(body: AsyncIterator[bytes], most: int) -> AsyncIterator[bytes]:
+    """The body in pieces of about a MiB, so that a thread is called seldom. Raises TooLarge beyond `most` bytes."""
+    pieces: list[bytes] = []
+    size = total = 0
+    async for piece in body:
+        size += len(piece)
+        total += len(piece)
+        if total > most:
+            raise TooLarge
+        pieces.append(piece)
+        if size >= _GATHER:
+            yield b"".join(pieces)
+            pieces, size = [], 0
+    if size:
+        yield b"".join(pieces)

@@ -56,24 +56,27 @@ class Incoming:
         Raises:
             OutOfSpace: the disk is full.
         """
-        with _full_disk_named():
+        with full_disk_named():
             view = memoryview(data)
             while view:
                 view = view[os.write(self.descriptor, view) :]
 
-    def commit(self) -> SpooledObject:
+    def commit(self, *, sync_name: bool = True) -> SpooledObject:
         """Makes the file durable under its final name: the file is synced, named, and its folder synced.
+
+        Without `sync_name` the caller syncs the folder, once for several files, before anybody is told that they are stored.
 
         Raises:
             OutOfSpace: the disk is full. Nothing was kept.
         """
-        with _full_disk_named():
+        with full_disk_named():
             os.fsync(self.descriptor)
             length = os.fstat(self.descriptor).st_size
             now, id_ = datetime.now(UTC), uuid4()
             final = self.temporary.with_name(f"{now.strftime(_STAMP)}-{id_.hex}.dcm")
             self.temporary.rename(final)
-            sync_folder(final.parent)
+            if sync_name:
+                sync_folder(final.parent)
         self.committed = SpooledObject(final, self.organization_id, self.facility_id, self.caller_id, now, id_, length)
         return self.committed
 
@@ -93,7 +96,7 @@ def incoming(
         OutOfSpace: less than `min_free_mb` MiB are free.
     """
     folder = spool_dir / "incoming" / str(organization_id) / str(facility_id) / str(caller_id or _NO_CALLER)
-    with _full_disk_named():
+    with full_disk_named():
         temporary = folder / f".{uuid4().hex}{_UNFINISHED}"
         descriptor = _create(folder, temporary)
     entry = Incoming(descriptor, temporary, organization_id, facility_id, caller_id)
@@ -217,7 +220,8 @@ def _names(folder: Path) -> list[str]:
 
 
 @contextlib.contextmanager
-def _full_disk_named() -> Iterator[None]:
+def full_disk_named() -> Iterator[None]:
+    """Raises OutOfSpace in the place of the operating system's error."""
     try:
         yield
     except OSError as error:

@@ -10,6 +10,7 @@ from heliograph.kit.codecs.dicom.errors import (
     Truncated,
 )
 from heliograph.kit.codecs.dicom.frames import FrameTable, frame_table, read_frame
+from heliograph.kit.codecs.dicom.from_json import BadJson, Bulk, from_json
 from heliograph.kit.codecs.dicom.header import Header, locate_data_set, read_header
 from heliograph.kit.codecs.dicom.inflate import inflate
 from heliograph.kit.codecs.dicom.model import dicom_json
@@ -19,7 +20,9 @@ from heliograph.kit.codecs.dicom.text import CharacterSet, PersonName, person_na
 
 __all__ = [
     "BadIdentity",
+    "BadJson",
     "Bomb",
+    "Bulk",
     "CharacterSet",
     "DicomError",
     "FileMeta",
@@ -33,6 +36,7 @@ __all__ = [
     "Truncated",
     "dicom_json",
     "frame_table",
+    "from_json",
     "inflate",
     "locate_data_set",
     "opened",

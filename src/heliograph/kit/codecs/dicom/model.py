@@ -1,7 +1,9 @@
 """The DICOM JSON Model (PS3.18 Annex F) of a data set, without its bulk data.
 
 Strict JSON comes out, whatever came in: an element whose value can't be expressed is given as text where
-the standard allows it (DS and IS, F.2.3), and else left out; the rest stays.
+the standard allows it (DS, IS, SV and UV, F.2.3.1), and else left out; the rest stays. A DS or IS value is a
+number where a double of 64 bits is exactly that number to its last written digit, and else its own text; FL
+and FD without a number are "NaN", "inf" and "-inf".
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import math
 import re
 import struct
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any, TypeAlias
 
 from pydicom import Dataset, dcmwrite
@@ -64,7 +67,7 @@ def dicom_json(
 
     `bulk_uri` makes the BulkDataURI from an element's path: tags, and item numbers from 0, joined by "/".
     Texts are in UTF-8 and Specific Character Set says so. Groups 0000 and 0002 and group lengths are
-    left out, and so are private binary values above 256 bytes.
+    left out. Binary values above 1024 bytes, private ones above 256, are referred to.
 
     Raises:
         NotDicom, Truncated, TooDeep, Bomb: as `read_header`; never for an element's value.
@@ -161,10 +164,8 @@ class _Maker:
             return {"vr": vr, "BulkDataURI": self.bulk_uri(path)}
         if element.length == 0:
             return {"vr": vr}
-        if private and element.length > MAX_PRIVATE and (vr in _BINARY or element.length > MAX_INLINE):
-            return None
         if vr in _BINARY:
-            if element.length > MAX_INLINE:
+            if element.length > (MAX_PRIVATE if private else MAX_INLINE):
                 return {"vr": vr, "BulkDataURI": self.bulk_uri(path)}
             return {"vr": vr, "InlineBinary": base64.b64encode(self._little(element, vr, encoding)).decode()}
         if vr in _NUMBERS and element.length > 16 * MAX_INLINE:
@@ -207,6 +208,8 @@ def _values(raw: bytes, vr: str, encoding: Encoding, charset: CharacterSet) -> l
         return [f"{g:04X}{e:04X}" for g, e in zip(pairs[::2], pairs[1::2], strict=True)]
     if vr == "PN":
         return _or_empty([_name(n) if n else None for n in charset.names(raw)])
+    if vr == "UC":  # leading spaces mean something
+        return _or_empty([t.rstrip(" \0") or None for t in charset.decode(raw).split("\\")])
     if vr in _SINGLE:
         text = charset.decode(raw).rstrip(" \0")
         return [text] if text else []
@@ -237,7 +240,11 @@ def _decimal(text: str) -> float | int | str:
     if not _DECIMAL.fullmatch(text):
         return text
     number = float(text)
-    return number if math.isfinite(number) else text
+    if not math.isfinite(number):
+        return text
+    # Fifteen digits survive in a double; of more, and of very large and small ones, some do not.
+    plain = len(text) <= 15 and "e" not in text and "E" not in text
+    return number if plain or Decimal(text) == Decimal(repr(number)) else text
 
 
 def _integer(text: str) -> int | str:
