@@ -8,6 +8,7 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from pynetdicom.sop_class import (
 from sqlalchemy import text
 
 from heliograph.app.context import Context
+from heliograph.exchange.dimse import retrieve
 from heliograph.exchange.dimse.server import listening
 from heliograph.kit.actor import system
 from heliograph.kit.net.dicom import StorageListener
@@ -411,3 +413,14 @@ def test_a_caller_that_goes_away_ends_the_operation(
     finally:
         gate.set()
         server.shutdown()
+
+
+def test_a_destination_that_falls_silent_is_a_failure(
+    context: Context, cast: Cast, listener: StorageListener, study: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    short = partial(retrieve.remote_of, answer=0.5)
+    monkeypatch.setattr(retrieve, "remote_of", short)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        add_node(context, cast, silent.getsockname()[1], is_destination=True)
+        (status,) = moved(listener, identifier("STUDY", StudyInstanceUID=study), "ARCHIVE")
+    assert (status.Status, counts(status)) == (0xA702, (0, 3, 0))

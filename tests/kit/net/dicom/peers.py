@@ -23,6 +23,7 @@ from heliograph.kit.net.dicom import (
     pdu,
 )
 from heliograph.kit.net.dicom.command import Command, decode_command, encode_echo_request, encode_store_request
+from heliograph.kit.net.dicom.services import Services
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
 VERIFICATION = "1.2.840.10008.1.1"
@@ -49,6 +50,7 @@ def listening(
     tls: Callable[[], ssl.SSLContext] | None = None,
     accept: Callable[[Caller], Acceptance | Refusal] | None = None,
     store: Callable[[Acceptance, StoreRequest], int | Answer] | None = None,
+    services: Services | None = None,
 ) -> Iterator[tuple[Heard, StorageListener]]:
     """A listener that accepts everybody but STRANGER."""
     heard = Heard()
@@ -71,6 +73,7 @@ def listening(
         limits=limits,
         tls_port=0 if tls else None,
         tls=tls,
+        services=services,
     ) as listener:
         yield heard, listener
 
