@@ -155,7 +155,8 @@ def _refused(connection_of: Context, actor: Actor, sql: Any) -> bool:
 def test_nobody_writes_another_organisations_row(context: Context, cast: Cast, norfjord: Filler) -> None:
     for outsider in (cast.harper, cast.otto, cast.astrid, cast.pat, machine("LV_CT1", None, cast.llano)):
         for table in PATIENT_TABLES:
-            again = insert(table).values(norfjord.rows[table.fullname])
+            row = norfjord.rows[table.fullname]
+            again = insert(table).values({name: row[name] for name in row if table.columns[name].computed is None})
             assert _refused(context, outsider, again), (outsider.name, table.fullname)
 
 
