@@ -272,6 +272,9 @@ def test_fields_are_included(archive: None, eirik: httpx.Client) -> None:
     assert first("studies?includefield=PatientComments,NumberOfPatientRelatedStudies")["00201200"]["Value"] == [2]
     step = first("series?includefield=RequestAttributesSequence")["00400275"]["Value"][0]
     assert step.keys() == {"00400009", "00401001"}
+    many = ",".join(f"0018{n:04X}" for n in range(0x5000, 0x5060)) + ",InstitutionName"
+    named = eirik.get(f"{ROOT}/series?InstitutionName=Norfjord&includefield={many}").json()[0]
+    assert named["00080080"] == {"vr": "LO", "Value": ["Norfjord"]}
     # What is matched on is told; a path gives that attribute of the items alone (PS3.18 8.3.4.3).
     keyed = first("instances?RequestAttributesSequence.ScheduledProcedureStepID=S1&WindowWidth=")
     assert keyed["00281051"]["Value"] == [80]

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import false, text, true
+from sqlalchemy import Text, false, literal, select, text, true
 
 from heliograph.app.context import Context
 from heliograph.kit.actor import system
 from heliograph.records.archive.search import BadKey, Key, Options, Scope, count, prepare
 from heliograph.records.archive.search_results import Wanted
-from heliograph.records.archive.search_values import folded_words, lower
+from heliograph.records.archive.search_sql import text_matches
+from heliograph.records.archive.search_values import Texts, folded_words, lower
 from tests.cast import Cast
 from tests.records.archive.searching import filed, item, items, keys_of, made, searched, studies
 
@@ -420,3 +423,12 @@ def test_names_are_folded_alike_here_and_in_the_database(context: Context, text_
         ).one()
     assert lower(text_) == lowered
     assert tuple(w for w in folded.split(" ") if w) == folded_words(text_)
+
+
+@given(value=st.text("abA%_\\.[^", max_size=6), pattern=st.text("abA%_\\.[^*?", min_size=1, max_size=6))
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_only_asterisk_and_question_mark_are_wildcards(context: Context, value: str, pattern: str) -> None:
+    expected = re.fullmatch(re.escape(pattern).replace("\\*", ".*").replace("\\?", "."), value) is not None
+    wanted = Texts((pattern,))
+    with context.works.read(system("test")) as work:
+        assert work.session.scalar(select(text_matches(literal(value, Text()).collate("C"), wanted))) is expected
