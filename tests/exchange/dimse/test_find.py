@@ -188,6 +188,10 @@ def test_answers_are_never_mojibake(context: Context, cast: Cast, archive: None)
     wire = decode_identifier(encode_identifier(latin[1], ExplicitVRLittleEndian), ExplicitVRLittleEndian)
     (one,) = found(context, cast, (STUDY_ROOT, wire))
     assert (one.SpecificCharacterSet, str(one.PatientName)) == ("ISO_IR 100", "ÅS^Ola")
+    for no_latin in ("ISO_IR 6", ["", "ISO 2022 IR 87"]):
+        wire.SpecificCharacterSet = no_latin
+        (one,) = found(context, cast, (STUDY_ROOT, wire))
+        assert (one.SpecificCharacterSet, str(one.PatientName)) == ("ISO_IR 192", "ÅS^Ola")
     (plain,) = found(context, cast, asked("STUDY", PatientID="NF-1", PatientName=""))
     assert "SpecificCharacterSet" not in plain
 

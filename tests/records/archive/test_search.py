@@ -11,8 +11,8 @@ from sqlalchemy import Text, false, literal, select, text, true
 
 from heliograph.app.context import Context
 from heliograph.kit.actor import system
-from heliograph.records.archive.search import BadKey, Key, Options, Scope, count, prepare
-from heliograph.records.archive.search_results import Wanted
+from heliograph.records.archive.search import BadKey, Key, Options, Scope, count, matching, prepare
+from heliograph.records.archive.search_results import Wanted, described
 from heliograph.records.archive.search_sql import text_matches
 from heliograph.records.archive.search_values import Texts, folded_words, lower
 from tests.cast import Cast
@@ -68,6 +68,8 @@ TEXTS = [
     ({"PatientID": "*-1"}, {LARSEN, LARSENSEN}),
     ({"PatientID": "NF_4"}, {PERCENT}),
     ({"PatientID": "NF_*"}, {PERCENT}),
+    ({"PatientID": "*_4"}, {PERCENT}),
+    ({"AccessionNumber": "*%1"}, {YAMADA}),
     ({"AccessionNumber": "A%1"}, {YAMADA}),
     ({"AccessionNumber": "A%*"}, {YAMADA}),
     ({"AccessionNumber": "A_*"}, {LARSEN}),
@@ -406,6 +408,14 @@ def test_others_find_nothing(context: Context, cast: Cast) -> None:
     for level in ("PATIENT", "STUDY", "SERIES", "IMAGE"):
         for actor in (system("test", cast.llano), cast.harper, cast.imogen):
             assert searched(context, cast, level, [], actor=actor)[1] == []  # type: ignore[arg-type]
+        with context.works.read(system("test", cast.norfjord)) as work:
+            nothing, everything = Scope(cast.norfjord, false()), Scope(cast.norfjord, true())
+            search = prepare(level, [])  # type: ignore[arg-type]
+            assert matching(work.session, nothing, search, limit=9) == []
+            assert count(work.session, nothing, search, most=9) == 0
+            ids = matching(work.session, everything, search, limit=9)
+            assert len(ids) == count(work.session, everything, search, most=9) == 1
+            assert described(work.session, nothing, level, ids, Wanted({})) == []  # type: ignore[arg-type]
         assert searched(context, cast, level, [], only=false())[1] == []  # type: ignore[arg-type]
         assert len(searched(context, cast, level, [], only=true())[1]) == 1  # type: ignore[arg-type]
 
