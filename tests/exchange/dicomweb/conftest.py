@@ -15,9 +15,11 @@ import uvicorn
 from fastapi import FastAPI
 from sqlalchemy import create_engine
 from sqlalchemy.orm import Session
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from heliograph.app.context import Context
 from heliograph.exchange.dicomweb.api import router
+from heliograph.exchange.dicomweb.fast import FastFrames
 from heliograph.governance.access.door import COOKIE, CSRF_HEADER
 from heliograph.governance.access.model import Key, SessionRow
 from heliograph.governance.access.passwords import token_hash
@@ -34,10 +36,24 @@ class Served:
     url: str
     client: Callable[[Actor | None], httpx.Client]
     key: Callable[..., str]
+    sessions: Sessions
+    routed: list[str]
+    """Addresses that came to the router, in order: not those that were answered before it."""
 
     @property
     def norfjord(self) -> str:
         return f"{self.url}/dicomweb/norfjord"
+
+
+class Noting:
+    """Notes what passes."""
+
+    def __init__(self, app: ASGIApp, routed: list[str]) -> None:
+        self._app, self._routed = app, routed
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._routed.append(scope["path"])
+        await self._app(scope, receive, send)
 
 
 @pytest.fixture
@@ -46,6 +62,9 @@ def served(context: Context, cast: Cast, owner_url: str) -> Iterator[Served]:
     app.state.context = context
     app.state.sessions = Sessions(context.works, context.settings)
     install_problem_handlers(app)
+    routed: list[str] = []
+    app.add_middleware(Noting, routed=routed)
+    app.add_middleware(FastFrames)
     app.include_router(router)
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", lifespan="off"))
     thread = threading.Thread(target=server.run, daemon=True)
@@ -98,7 +117,7 @@ def served(context: Context, cast: Cast, owner_url: str) -> Iterator[Served]:
         return token
 
     try:
-        yield Served(url, client, key)
+        yield Served(url, client, key, app.state.sessions, routed)
     finally:
         for made in clients:
             made.close()

@@ -12,6 +12,7 @@ from heliograph.app.context import Context
 from heliograph.app.web import docs, health, live, session_api, static, viewer
 from heliograph.app.web.headers import Headers
 from heliograph.app.web.rooms import ROUTERS
+from heliograph.exchange.dicomweb.fast import FastFrames
 from heliograph.governance.access.sessions import Sessions
 from heliograph.kit.http import install_problem_handlers
 
@@ -37,6 +38,7 @@ def create_app(context: Context) -> FastAPI:
     app.state.context = context
     app.state.sessions = Sessions(context.works, context.settings)
     app.state.live = live.Live(context.works, app.state.sessions, context.database_url)
+    app.add_middleware(FastFrames)  # within the headers, which are added last
     app.add_middleware(Headers, viewer=static.STATIC / "viewer", https=context.settings.secure_cookies)
     install_problem_handlers(app)
     add_routes(app)

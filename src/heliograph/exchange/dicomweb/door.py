@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from fastapi import Depends, Request
 
 from heliograph.exchange.dicomweb.frames import Places
 from heliograph.exchange.dicomweb.visible import Gate, Seen
 from heliograph.governance.access.door import KnownDep
+from heliograph.governance.access.sessions import Known
 from heliograph.kit.errors import NotFound
 from heliograph.kit.http import SettingsDep, WorksDep
 from heliograph.records.archive.queries import InstancePlace, instance_places
@@ -29,11 +30,7 @@ class Door:
         self, request: Request, organization_slug: str, known: KnownDep, works: WorksDep, settings: SettingsDep
     ) -> None:
         self.slug, self.known, self.works, self.settings = organization_slug, known, works, settings
-        state = request.app.state
-        if not hasattr(state, "dicomweb"):
-            state.dicomweb = (Gate(), Places())
-        self.gate: Gate = state.dicomweb[0]
-        self.places: Places = state.dicomweb[1]
+        self.gate, self.places = _memory(request)
 
     @property
     def root(self) -> str:
@@ -68,6 +65,23 @@ class Door:
         if not found:
             raise NotFound
         return found
+
+
+def remembered(
+    request: Request, known: Known, slug: str, study_uid: str, series_uid: str, sop_uid: str
+) -> InstancePlace | None:
+    """What `Door.place` would say, if it is remembered: nothing is asked, and nothing refused."""
+    gate, places = _memory(request)
+    seen = gate.remembered(known, slug, study_uid)
+    return places.remembered(seen.study_id, series_uid, sop_uid) if seen else None
+
+
+def _memory(request: Request) -> tuple[Gate, Places]:
+    """What this process remembers for all callers."""
+    state = request.app.state
+    if not hasattr(state, "dicomweb"):
+        state.dicomweb = (Gate(), Places())
+    return cast("tuple[Gate, Places]", state.dicomweb)
 
 
 DoorDep = Annotated[Door, Depends(Door)]

@@ -30,18 +30,24 @@ class Places:
         self._lock = threading.Lock()
         self._known: OrderedDict[tuple[UUID, str, str], InstancePlace] = OrderedDict()
 
+    def remembered(self, study_id: UUID, series_uid: str, sop_uid: str) -> InstancePlace | None:
+        """The place of one instance, if it is remembered."""
+        key = (study_id, series_uid, sop_uid)
+        with self._lock:
+            found = self._known.get(key)
+            if found is not None:
+                self._known.move_to_end(key)
+        return found
+
     def find(self, works: WorkFactory, actor: Actor, study_id: UUID, series_uid: str, sop_uid: str) -> InstancePlace:
         """The place of one instance; the whole series is remembered at the first question.
 
         Raises:
             NotFound: no such instance in this series.
         """
-        key = (study_id, series_uid, sop_uid)
-        with self._lock:
-            found = self._known.get(key)
-            if found is not None:
-                self._known.move_to_end(key)
-                return found
+        found = self.remembered(study_id, series_uid, sop_uid)
+        if found is not None:
+            return found
         with works.read(actor) as work:
             places = instance_places(work.session, study_id, series_instance_uid=series_uid)
         with self._lock:

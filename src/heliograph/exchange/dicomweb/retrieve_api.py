@@ -175,15 +175,27 @@ def retrieve_frames(
 
 
 def _frames(asked: Asked, objects: Objects, place: InstancePlace, numbers: list[int]) -> Response:
+    offer = frames_offer(asked, place, numbers)
+    return frames_answer(asked, place, numbers, offer, lambda: wado.frames_as(objects, place, numbers, offer))
+
+
+def frames_offer(asked: Asked, place: InstancePlace, numbers: list[int]) -> Offer:
+    """How the client gets these frames. Raises BadAccept, MixedMediaTypes, NotAcceptable."""
     refuse_mixed(asked.types, but=FRAME_TYPES)
-    offer = wado.frames_offer(place, asked.types, alone=len(numbers) == 1)
+    return wado.frames_offer(place, asked.types, alone=len(numbers) == 1)
+
+
+def frames_answer(
+    asked: Asked, place: InstancePlace, numbers: list[int], offer: Offer, read: Callable[[], Iterator[bytes]]
+) -> Response:
+    """Frames as offered; `read` gives them, and is asked only if the client hasn't got them."""
     kind = wado.kind_of(offer)
     named = (place.sha256.hex(), *map(str, numbers), str(offer))
     # Random boundaries make equal answers unequal bytes: only bare ones have a strong tag.
     tag = _weak(*named) if offer.is_multipart else tag_of(*named)
     if asked.has(tag):
         return unchanged(tag)
-    found = wado.frames_as(objects, place, numbers, offer)
+    found = read()
     if not offer.is_multipart:
         return whole(asked, kind, tag, next(found))
     boundary = multipart.new_boundary()

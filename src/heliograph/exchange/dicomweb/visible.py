@@ -86,6 +86,15 @@ class Gate:
         self._lock = threading.Lock()
         self._seen: dict[tuple[UUID, str, str], tuple[float, Seen]] = {}
 
+    def remembered(self, known: Known, slug: str, uid: str) -> Seen | None:
+        """The study, if this caller passed lately and may read: the view is on record. Nothing is asked, and nothing refused."""
+        who = known.actor.session_id or known.actor.id
+        if who is None or not known.may_read:
+            return None
+        with self._lock:
+            found = self._seen.get((who, slug, uid))
+        return found[1] if found is not None and found[0] > time.monotonic() else None
+
     def pass_study(self, works: WorkFactory, known: Known, slug: str, uid: str) -> Seen:
         """The study, after recording the view.
 
@@ -98,11 +107,8 @@ class Gate:
         who = actor.session_id or actor.id
         key = (who, slug, uid) if who is not None else None
         now = time.monotonic()
-        if key is not None:
-            with self._lock:
-                found = self._seen.get(key)
-            if found is not None and found[0] > now:
-                return found[1]
+        if (seen := self.remembered(known, slug, uid)) is not None:
+            return seen
         with works.begin(actor) as work:
             organization_id = organization_of(work.session, slug)
             study_id = study_by_uid(work.session, Scope(organization_id, only_for(actor)), uid)

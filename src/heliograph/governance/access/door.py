@@ -60,6 +60,15 @@ def known_caller(request: Request) -> Known:
     return known
 
 
+def remembered_caller(request: Request) -> Known | None:
+    """Whom `known_caller` would find behind a request that changes nothing, if that is remembered."""
+    sessions = cast(Sessions, request.app.state.sessions)
+    authorization = request.headers.get("authorization", "")
+    is_key = authorization.lower().startswith("bearer ")
+    token = authorization[7:].strip() if is_key else request.cookies.get(COOKIE)
+    return sessions.remembered(token) if token else None
+
+
 KnownDep = Annotated[Known, Depends(known_caller)]
 
 

@@ -128,6 +128,10 @@ class Sessions:
                 and work.session.get_one(User, row.user_id).is_active
             )
 
+    def remembered(self, token: str) -> Known | None:
+        """Whom a cookie or key was found to be within the last seconds. Nothing is asked: None says only that it must be."""
+        return self._cached(token_hash(token))
+
     def forget(self, token: str) -> None:
         """Forgets one cookie."""
         with self._lock:
