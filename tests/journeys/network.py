@@ -108,12 +108,13 @@ class Network:
         self._send(case, files)
         return files
 
-    def send_corrected(self, case: DemoCase, file: Path) -> None:
-        """The same image again, under the same UID, with another name: it is held."""
+    def send_corrected(self, case: DemoCase, file: Path) -> str:
+        """The same image again, under the same UID, with another name: it is held. Returns the UID."""
         ds = pydicom.dcmread(file)
         ds.PatientName = "Corrected^Name"
         ds.save_as(file.with_name("corrected.dcm"), enforce_file_format=True)
         self._send(case, [file.with_name("corrected.dcm")])
+        return str(ds.SOPInstanceUID)
 
     def ready(self, model: DemoCase, priority: str | None = None, *, reader: str | None = None) -> tuple[DemoCase, str]:
         """An ordered exam with its images, assigned (to `reader`, a family name); with the id of its read."""

@@ -11,9 +11,12 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import imagecodecs
+import numpy as np
 import pydicom
 import pytest
 from pydicom import Dataset
+from pydicom.encaps import encapsulate
 from pydicom.uid import generate_uid
 from pynetdicom import AE, evt
 from sqlalchemy import create_engine, text
@@ -522,7 +525,11 @@ def _compressed(syntax: str, study: str) -> tuple[bytes, Dataset]:
     series = generate_uid()
     whole = pydicom.dcmread(io.BytesIO(files.ct(study, series, size=64)))
     ds = pydicom.dcmread(io.BytesIO(files.ct(study, series, size=64, sop=whole.SOPInstanceUID)))
-    ds.compress(syntax, generate_instance_uid=False)
+    if syntax == pydicom.uid.JPEGLSLossless:
+        ds.PixelData = encapsulate([imagecodecs.jpegls_encode(whole.pixel_array.view(np.uint16))])
+        ds.file_meta.TransferSyntaxUID = syntax
+    else:
+        ds.compress(syntax, generate_instance_uid=False)
     out = io.BytesIO()
     pydicom.dcmwrite(out, ds, enforce_file_format=True)
     return out.getvalue(), whole

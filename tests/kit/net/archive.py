@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -11,18 +10,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from heliograph.app.demo.run import free_port
 from heliograph.kit.net.dicom import AssociationError, send_files, verify
 
 _WHERE = "/usr/bin:/usr/local/bin:/opt/homebrew/bin"
 DCMQRSCP = shutil.which("dcmqrscp", path=_WHERE)
 STORESCP = shutil.which("storescp", path=_WHERE)
-
-
-def free_port() -> int:
-    """A port of loopback that nobody has this moment."""
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return int(s.getsockname()[1])
 
 
 @contextmanager

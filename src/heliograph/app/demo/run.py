@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import socket
 import tempfile
 import threading
@@ -33,6 +34,7 @@ from heliograph.kit.settings import PREFIX, Settings
 from heliograph.records.sites.model import Endpoint
 
 READY_SECONDS = 60
+_random = secrets.SystemRandom()
 
 
 def demonstrate(settings: Settings, *, fresh: bool = False) -> int:
@@ -141,11 +143,13 @@ def _listens(host: str, port: int) -> bool:
 
 
 def free_port() -> int:
-    """A port of loopback that nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
+    """A port of loopback that nobody uses now, below those that systems give to outgoing connections: none may take it meanwhile."""
+    for _ in range(100):
+        port = _random.randrange(15_000, 32_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise click.ClickException("There is no free port on loopback.")
 
 
 def point_results_at(context: Context, port: int) -> None:
