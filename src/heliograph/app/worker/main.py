@@ -10,10 +10,11 @@ from procrastinate import App
 
 from heliograph.app.context import Context
 from heliograph.app.worker.sweeps import sweeps
-from heliograph.app.worker.tasks import TRANSFERS_AT_ONCE, make_tasks
+from heliograph.app.worker.tasks import COMMITMENTS_AT_ONCE, TRANSFERS_AT_ONCE, make_tasks
 from heliograph.app.worker.ticks import run_ticks
 from heliograph.kit.log import log
 from heliograph.records.archive import indexer
+from heliograph.records.archive.commitments import QUEUE as COMMITMENTS
 from heliograph.records.sites.transfers import QUEUE as TRANSFERS
 
 _log = log(__name__)
@@ -43,7 +44,7 @@ def run(context: Context, stop: threading.Event) -> None:
 async def _run_queue(context: Context, stop: threading.Event) -> None:
     app = make_tasks(context, stop)
     workers = context.settings.workers
-    threads = ThreadPoolExecutor(workers + TRANSFERS_AT_ONCE + 2, thread_name_prefix="job")
+    threads = ThreadPoolExecutor(workers + TRANSFERS_AT_ONCE + COMMITMENTS_AT_ONCE + 2, thread_name_prefix="job")
     asyncio.get_running_loop().set_default_executor(threads)
     async with app.open_async():
         running = [
@@ -57,7 +58,11 @@ async def _run_queue(context: Context, stop: threading.Event) -> None:
                     shutdown_graceful_timeout=5,
                 )
             )
-            for queue, concurrency in (("default", workers), (TRANSFERS, TRANSFERS_AT_ONCE))
+            for queue, concurrency in (
+                ("default", workers),
+                (TRANSFERS, TRANSFERS_AT_ONCE),
+                (COMMITMENTS, COMMITMENTS_AT_ONCE),
+            )
         ]
         rescue = asyncio.create_task(_rescue(app))
         stopped = asyncio.create_task(asyncio.to_thread(stop.wait))

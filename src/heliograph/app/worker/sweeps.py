@@ -6,6 +6,7 @@ from heliograph.app.context import Context
 from heliograph.app.worker.ticks import Tick
 from heliograph.care.delivery import ledger
 from heliograph.care.worklist import jobs as worklist
+from heliograph.exchange.dimse import commit_jobs as commitments
 from heliograph.exchange.dimse import scu_jobs as transfers
 from heliograph.governance.access.sign_in import forget_old_attempts
 from heliograph.governance.audit.keys import audit_key
@@ -31,6 +32,7 @@ def sweeps(context: Context) -> list[Tick]:
         ),
         Tick("deliveries that are due", 1.0, lambda: ledger.enqueue_due(works, settings)),
         Tick("transfers that are due", 2.0, lambda: transfers.enqueue_due(works)),
+        Tick("storage commitments that are due", 2.0, lambda: commitments.enqueue_due(works)),
         Tick("ledger of deliveries", 60.0, lambda: ledger.sweep_ledger(works)),
         Tick("broken promises", 10.0, lambda: worklist.promise_broken(works)),
         Tick("old sign-in attempts", 3600.0, lambda: forget_old_attempts(works)),

@@ -11,17 +11,23 @@ from procrastinate import App
 from heliograph.app.context import Context
 from heliograph.care.delivery import jobs as delivery
 from heliograph.care.delivery.queue import TASK as DELIVER
+from heliograph.exchange.dimse import commit_jobs
 from heliograph.exchange.dimse.scu_jobs import run_transfer
 from heliograph.kit import jobs
+from heliograph.records.archive.commitments import TASK as COMMITMENT
 from heliograph.records.sites.transfers import TASK as TRANSFER
 
 TRANSFERS_AT_ONCE = 2
 """Of one worker. They take long and have a queue of their own, so that a report never waits for them."""
+COMMITMENTS_AT_ONCE = 1
+"""Reports of storage commitment, of one worker: a node that is silent keeps nothing else waiting."""
 
 
 def make_tasks(context: Context, stop: threading.Event | None = None) -> App:
     """The queue's app with every job registered. `stop`: long jobs end early when it is set."""
-    app = jobs.make_worker_app(context.database_url, pool=context.settings.workers + 2 + TRANSFERS_AT_ONCE)
+    app = jobs.make_worker_app(
+        context.database_url, pool=context.settings.workers + 2 + TRANSFERS_AT_ONCE + COMMITMENTS_AT_ONCE
+    )
     for name, job in _jobs(context, stop or threading.Event()).items():
         app.task(name=name)(job)
     return app
@@ -43,4 +49,13 @@ def _jobs(context: Context, stop: threading.Event) -> dict[str, Callable[..., An
             transfer_id=transfer_id,
         )
 
-    return {DELIVER: deliver, TRANSFER: transfer}
+    def commitment(organization_id: str, commitment_id: str) -> None:
+        commit_jobs.report(
+            context.works,
+            context.settings,
+            context.objects,
+            organization_id=organization_id,
+            commitment_id=commitment_id,
+        )
+
+    return {DELIVER: deliver, TRANSFER: transfer, COMMITMENT: commitment}

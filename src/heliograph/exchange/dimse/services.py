@@ -1,4 +1,4 @@
-"""What the DICOM listener offers besides storage: queries and retrieves of the caller's own organisation."""
+"""What the DICOM listener offers besides storage: queries, retrieves and storage commitment, within the caller's own organisation."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import cast
 
 from pydicom import Dataset
 
-from heliograph.exchange.dimse import find, retrieve
+from heliograph.exchange.dimse import commit, find, retrieve
 from heliograph.exchange.dimse.find import FindRefused, Negotiated
 from heliograph.kit.net.dicom import ProtocolError
 from heliograph.kit.net.dicom import command as dimse
@@ -31,6 +31,7 @@ def services(works: WorkFactory, settings: Settings, objects: Objects) -> Servic
         retrieve.STUDY_ROOT_GET: Offer(dimse.C_GET_RQ, gets),
         retrieve.PATIENT_ROOT_MOVE: Offer(dimse.C_MOVE_RQ, moves),
         retrieve.STUDY_ROOT_MOVE: Offer(dimse.C_MOVE_RQ, moves),
+        commit.PUSH_MODEL: Offer(dimse.N_ACTION_RQ, commit.committing(works, objects)),
     }
 
 

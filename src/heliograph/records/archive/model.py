@@ -6,7 +6,18 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Computed, ForeignKey, Index, LargeBinary, Text, UniqueConstraint, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Computed,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from heliograph.kit.db.base import Base, Id, Stamp
@@ -177,3 +188,32 @@ class HeldObject(Base):
     detail: Mapped[str]
     received_at: Mapped[Stamp]
     resolved_at: Mapped[datetime | None]
+
+
+class Commitment(Base):
+    """What a caller asked us to commit ourselves to keep (PS3.4 J), and whether it has had its report."""
+
+    __tablename__ = "commitments"
+    __table_args__ = (
+        UniqueConstraint("organization_id", "caller_id", "transaction_uid"),
+        CheckConstraint("state in ('waiting','reported','given_up')", name="state"),
+        Index("ix_commitments_due", "next_attempt_at", postgresql_where="state = 'waiting'"),
+        {"schema": "archive"},
+    )
+
+    id: Mapped[Id]
+    organization_id: Mapped[UUID] = mapped_column(ForeignKey("tenancy.organizations.id"))
+    caller_id: Mapped[UUID]
+    calling_ae: Mapped[str]
+    called_ae: Mapped[str]
+    transaction_uid: Mapped[str] = mapped_column(Text(collation="C"))
+    references: Mapped[list[list[str]]] = mapped_column(JSONB)
+    """[SOP Class UID, SOP Instance UID] of each object."""
+    state: Mapped[str] = mapped_column(server_default="waiting")
+    failed: Mapped[int | None]
+    """How many objects the report said are not committed."""
+    attempts: Mapped[int] = mapped_column(server_default="0")
+    next_attempt_at: Mapped[datetime]
+    error: Mapped[str | None]
+    asked_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
