@@ -29,7 +29,7 @@ from heliograph.app.demo.studies import make_slices
 from heliograph.kit.codecs.dicom import part10_header
 from heliograph.kit.net.dicom import Acceptance, AssociationError, StorageListener, StoreRequest, send_files, verify
 
-GOAL = 150.0
+GOAL = 200.0
 # By path: with a virtual environment active, `storescu` on PATH is pynetdicom's.
 STORESCU, STORESCP = Path("/usr/bin/storescu"), Path("/usr/bin/storescp")
 
