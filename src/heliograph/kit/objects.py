@@ -80,6 +80,13 @@ class Objects:
             return False
         return True
 
+    def size(self, key: str) -> int | None:
+        """How many bytes are under `key`. None: nothing is."""
+        try:
+            return int(obstore.head(self._store, _checked(key))["size"])
+        except FileNotFoundError:
+            return None
+
     def path_of(self, key: str) -> Path | None:
         """The file that holds `key` where objects live in a folder, else None."""
         return self.folder / _checked(key) if self.folder else None

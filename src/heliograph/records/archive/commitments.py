@@ -248,13 +248,8 @@ def look(session: ActorSession, asked: CommitmentFacts) -> Here:
 
 def _is_whole(objects: Objects, key: str, end: int) -> bool:
     """Whether an object's bytes up to `end` are there."""
-    try:
-        path = objects.path_of(key)
-        if path is not None:
-            return path.stat().st_size >= end
-        return len(objects.get_range(key, end - 1, 1)) == 1
-    except FileNotFoundError:
-        return False
+    size = objects.size(key)
+    return size is not None and size >= end
 
 
 def _facts(row: Commitment) -> CommitmentFacts:
