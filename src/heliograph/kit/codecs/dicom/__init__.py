@@ -15,6 +15,7 @@ from heliograph.kit.codecs.dicom.header import Header, locate_data_set, read_hea
 from heliograph.kit.codecs.dicom.inflate import inflate
 from heliograph.kit.codecs.dicom.model import dicom_json
 from heliograph.kit.codecs.dicom.part10 import FileMeta, part10_header, read_file_meta, valid_uid
+from heliograph.kit.codecs.dicom.rewrite import CannotRewrite, Correction, rewritten
 from heliograph.kit.codecs.dicom.source import Source, opened
 from heliograph.kit.codecs.dicom.text import CharacterSet, PersonName, person_name
 
@@ -23,7 +24,9 @@ __all__ = [
     "BadJson",
     "Bomb",
     "Bulk",
+    "CannotRewrite",
     "CharacterSet",
+    "Correction",
     "DicomError",
     "FileMeta",
     "FrameMissing",
@@ -45,5 +48,6 @@ __all__ = [
     "read_file_meta",
     "read_frame",
     "read_header",
+    "rewritten",
     "valid_uid",
 ]
