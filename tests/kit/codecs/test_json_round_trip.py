@@ -86,6 +86,11 @@ def test_what_goes_in_comes_out(document: dict[str, Any]) -> None:
     assert {tag: entry for tag, entry in _back(document).items() if tag != "00080005"} == document
 
 
+def test_a_decimal_string_of_nought_is_not_lost() -> None:
+    document = {"00281052": {"vr": "DS", "Value": [0.0]}, "00281050": {"vr": "DS", "Value": [0, 0.5, -0.0]}}
+    assert _back(document) == document
+
+
 @settings(max_examples=150, deadline=None)
 @given(st.from_regex(r"[+-]?[0-9]{1,12}(\.[0-9]{0,12})?([eE][+-]?[0-9]{1,3})?", fullmatch=True))
 def test_a_decimal_string_is_exactly_its_number_or_its_text(raw: str) -> None:

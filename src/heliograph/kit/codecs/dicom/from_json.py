@@ -228,7 +228,7 @@ def _decimal(number: float) -> str:
     """At most 16 characters (PS3.5 6.2 DS), as near as they allow."""
     if not math.isfinite(number):
         raise ValueError
-    text = re.sub(r"^(-?)0\.", r"\1.", repr(number)).removesuffix(".0")
+    text = re.sub(r"^(-?)0\.", r"\1.", repr(number).removesuffix(".0"))
     for digits in range(17, 7, -1):
         if len(text) <= _MOST_DECIMAL:
             break
