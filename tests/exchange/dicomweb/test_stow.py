@@ -233,3 +233,21 @@ def test_what_metadata_lacks_is_told(context: Context, cast: Cast, served: Serve
     assert send(eirik, metadata_body([], []), JSON_KIND).status_code == 400
     assert send(eirik, body_of("b0", b"x"), JSON_KIND).status_code == 415
     assert leftovers(context) == []
+
+
+def test_too_little_disk_for_bulk_data_is_told(
+    context: Context, cast: Cast, served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(context.settings, "min_free_mb", 1 << 40)
+    data = files.ct("1.2.3", "1.2.3.1")
+    document = dicom_json(data, bulk_uri=lambda path: f"bulk/{path}")
+    headers = {"Content-Type": "application/octet-stream", "Content-Location": "bulk/7FE00010"}
+    answer = send(served.client(cast.eirik), metadata_body(document, [(headers, bytes(512))]), JSON_KIND)
+    assert (answer.status_code, failed(answer)) == (507, [0xA700])
+    assert send(served.client(cast.eirik), body_of("b0", data)).status_code == 507
+    assert (kept(context), leftovers(context)) == ([], [])
+
+
+def test_metadata_beyond_its_bound_is_refused(cast: Cast, served: Served) -> None:
+    answer = send(served.client(cast.eirik), metadata_body(["x" * (17 << 20)], []), JSON_KIND)
+    assert answer.status_code == 413

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -31,7 +32,7 @@ from heliograph.kit.codecs.dicom.part10 import EXPLICIT_LITTLE
 from heliograph.records.archive import spool
 from heliograph.records.archive.errors import OutOfSpace
 
-MOST_METADATA: Final = 64 << 20
+MOST_METADATA: Final = 16 << 20
 """Bytes of JSON in one request."""
 _PIECE: Final = 1 << 20
 _PIXELS: Final = ("7FE00010", "7FE00008", "7FE00009")
@@ -141,6 +142,9 @@ class MetadataParts:
             if self._file is None:
                 spool.make_folder(self.to.spool_dir)
                 self._file = self._stack.enter_context(tempfile.TemporaryFile(dir=self.to.spool_dir))  # noqa: SIM115
+            free = os.fstatvfs(self._file.fileno())
+            if free.f_bavail * free.f_frsize < self.to.min_free_mb << 20:
+                raise OutOfSpace
             self._file.write(piece)
         self._end += len(piece)
 
