@@ -20,6 +20,9 @@ from heliograph.records.sites.queries import KnownCaller
 FIND_OPTIONS = bytes(4 * [1])
 """Relational queries, combined date and time, fuzzy names, time zone (PS3.4 C.5.1.1)."""
 
+_LOOK_EVERY = 16
+"""Matches between two looks for a C-CANCEL: a look is a system call."""
+
 
 def services(works: WorkFactory, settings: Settings, objects: Objects) -> Services:
     """All offers, by abstract syntax."""
@@ -50,10 +53,10 @@ def finding(works: WorkFactory) -> Service:
                 negotiated=granted,
                 address=asked.acceptance.caller.address,
             )
-            for match in matches:
-                if talk.cancelled:
+            for number, match in enumerate(matches):
+                if number % _LOOK_EVERY == 0 and talk.cancelled:
                     return Reply(CANCELLED)
-                talk.tell(Reply(match.status, data=match.encoded(asked.transfer_syntax_uid)))
+                talk.tell_soon(Reply(match.status, data=match.encoded(asked.transfer_syntax_uid)))
         except FindRefused as error:
             return Reply(error.dimse_status, error.comment, offending=error.offending)
         return Reply(dimse.SUCCESS)

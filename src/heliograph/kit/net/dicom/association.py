@@ -248,6 +248,11 @@ class Peer:
         if parts:
             self.wire.write_parts(parts)
 
+    def message(self, context: int, command: bytes, data: bytes) -> bytes:
+        """The bytes of one small message, in fragments that the peer takes."""
+        fragments = self._fragments(context, (data,) if data else ())
+        return b"".join((pdu.encode_message(context, command, self._fragment + 6), *fragments))
+
     def receive(self) -> dimse.Command:
         """The next message; its data set is in `receiver`.
 
