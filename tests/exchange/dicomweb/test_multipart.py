@@ -78,8 +78,14 @@ def test_the_boundary_is_found(header: str, boundary: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "header", ["", "application/dicom", "multipart/related", "multipart/related; boundary=" + "x" * 71]
+    "header", ["", "application/dicom", "multipart/related", "multipart/related; boundary=" + "x" * 257]
 )
 def test_other_headers_are_refused(header: str) -> None:
     with pytest.raises(BadMultipart):
         boundary_of(header)
+
+
+def test_a_boundary_longer_than_the_standard_is_taken() -> None:
+    """Orthanc's has 73 characters, RFC 2046 5.1.1 says 70."""
+    boundary = "defe255d-d087-4e7c-bb73-5f09b46a702c-defe255d-d087-4e7c-bb73-5f09b46a702c"
+    assert boundary_of(f'multipart/related; type="application/dicom"; boundary={boundary}')[0] == boundary

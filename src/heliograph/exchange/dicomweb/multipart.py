@@ -9,7 +9,8 @@ from uuid import uuid4
 from heliograph.kit.errors import Invalid
 
 _MOST_HEADER = 16 << 10
-_MOST_BOUNDARY = 70
+_MOST_BOUNDARY = 256
+"""RFC 2046 5.1.1 says 70; Orthanc sends 73."""
 _MOST_PADDING = 1 << 10
 
 
