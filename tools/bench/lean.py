@@ -38,6 +38,8 @@ class Line:
         head = bytes(self._room[:end]).lower()
         if b" 200" not in head[:15]:
             raise RuntimeError(head.partition(b"\r\n")[0].decode("latin-1"))
+        if b"transfer-encoding: chunked" in head:
+            return self._chunked(got - end - 4, bytes(self._room[max(0, got - 7) : got]))
         length = int(head.partition(b"content-length:")[2].partition(b"\r\n")[0])
         left = length - (got - end - 4)
         while left > 0:
@@ -46,6 +48,17 @@ class Line:
                 raise RuntimeError("the server hung up")
             left -= count
         return length
+
+    def _chunked(self, got: int, tail: bytes) -> int:
+        """Reads on to the last chunk; the length with the frames of the chunks."""
+        view = memoryview(self._room)
+        while not tail.endswith(b"\r\n0\r\n\r\n"):
+            count = self._socket.recv_into(view)
+            if not count:
+                raise RuntimeError("the server hung up")
+            got += count
+            tail = (tail + bytes(view[max(0, count - 7) : count]))[-7:]
+        return got
 
 
 def rate(

@@ -15,8 +15,8 @@ from heliograph.records.sites import nodes
 from heliograph.records.sites.administer import add_caller
 from tests.cast import Cast
 from tests.exchange.dicomweb.conftest import Served
-from tests.kit.net.orthanc import DICOM_WEB, ORTHANC, TITLE, orthanc
 from tests.records.archive import files
+from tools.orthanc import DICOM_WEB, ORTHANC, TITLE, orthanc
 
 pytestmark = [
     pytest.mark.skipif(

@@ -424,3 +424,30 @@ def test_a_destination_that_falls_silent_is_a_failure(
         add_node(context, cast, silent.getsockname()[1], is_destination=True)
         (status,) = moved(listener, identifier("STUDY", StudyInstanceUID=study), "ARCHIVE")
     assert (status.Status, counts(status)) == (0xA702, (0, 3, 0))
+
+
+def test_a_held_study_does_not_go_out(context: Context, cast: Cast, listener: StorageListener, study: str) -> None:
+    """It may be somebody else's than it says."""
+    other = files.ct("2.999.9", "2.999.9.1", patient="NF-1", name="Strand^Berit", birth_date="19700101")
+    files.index(context.works, context.objects, [files.drop(context.settings.spool_dir, cast, other)])
+    with associated(listener, StudyFind) as association:
+        asked = identifier("STUDY", PatientID="NF-1", StudyInstanceUID="")
+        found = [d.StudyInstanceUID for s, d in association.send_c_find(asked, StudyFind) if s.Status == 0xFF00]
+    assert found == [study]
+    statuses, came = got(listener, identifier("STUDY", StudyInstanceUID="2.999.9"))
+    assert (statuses[-1].Status, came) == (0, [])
+
+
+def test_how_it_ended_is_on_record(context: Context, cast: Cast, listener: StorageListener, study: str) -> None:
+    got(listener, identifier("STUDY", StudyInstanceUID=study), store=0xA700)
+    got(listener, identifier("STUDY", StudyInstanceUID="2.999.*"))
+    with context.works.read(system("t", cast.norfjord)) as work:
+        rows = work.session.execute(
+            text("select action, outcome, reason, detail from audit.events where action like 'images.sen%' order by id")
+        ).all()
+    assert [(r.action, r.outcome, r.reason) for r in rows] == [
+        ("images.sent", "done", None),
+        ("images.sending_ended", "failed", None),
+        ("images.sent", "refused", "bad_request"),
+    ]
+    assert rows[1].detail == {"sent": 0, "unsent": 3}

@@ -17,7 +17,7 @@ from heliograph.kit.actor import machine
 from heliograph.kit.errors import HeliographError
 from heliograph.kit.net.dicom.identifiers import text_of
 from heliograph.kit.work import Work, WorkFactory
-from heliograph.records.archive.search import BadKey, Key, Level, Options, Scope, Search, matching, prepare
+from heliograph.records.archive.search import BadKey, Key, Level, Options, Scope, Search, matching, not_held, prepare
 from heliograph.records.archive.search_attributes import LEVELS, OF_DOORS, is_at_or_above, vr_of
 from heliograph.records.archive.search_results import Wanted, described
 from heliograph.records.sites.queries import KnownCaller
@@ -109,7 +109,7 @@ def find(
         _check_hierarchy(sop_class_uid, level, query)
     search = _prepared(level, query, negotiated)
     actor = machine(caller.calling_ae, caller.id, caller.organization_id, address=address)
-    scope = Scope(caller.organization_id)
+    scope = Scope(caller.organization_id, not_held())
     wanted = Wanted({**query.tree, **{tag: {} for tag in _unique(sop_class_uid, level)}})
     status = PENDING_UNSUPPORTED if search.unsupported or query.unknown_at(level) else PENDING
 

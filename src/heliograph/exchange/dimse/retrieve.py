@@ -48,9 +48,9 @@ _KEYS = (("PATIENT", "PatientID"), ("STUDY", "StudyInstanceUID"), ("SERIES", "Se
 class RetrieveRefused(HeliographError):
     """The request can't be done as it is; `reply` says why."""
 
-    def __init__(self, status: int, comment: str, *offending: int) -> None:
+    def __init__(self, status: int, comment: str, *offending: int, why: str = "bad_request") -> None:
         super().__init__(comment)
-        self.reply = Reply(status, comment, offending=offending)
+        self.reply, self.why = Reply(status, comment, offending=offending), why
 
 
 @dataclass
@@ -105,17 +105,17 @@ def getting(works: WorkFactory, settings: Settings, objects: Objects) -> Service
         try:
             found = _found(works, asked)
         except RetrieveRefused as error:
-            return error.reply
+            return _refused(works, asked, error)
         _record(works, asked, found, "asked for")
         count = Count(len(found))
         with _converting(settings) as convert:
             for one in found:
                 if talk.cancelled:
-                    return count.final(asked.transfer_syntax_uid, cancelled=True)
+                    return _ended(works, asked, count, count.final(asked.transfer_syntax_uid, cancelled=True))
                 count.add(_sub_operation(talk, outgoing(objects, one.stored), convert))
                 if count.remaining:
                     talk.tell(count.pending())
-        return count.final(asked.transfer_syntax_uid, cancelled=False)
+        return _ended(works, asked, count, count.final(asked.transfer_syntax_uid, cancelled=False))
 
     return serve
 
@@ -128,7 +128,7 @@ def moving(works: WorkFactory, settings: Settings, objects: Objects) -> Service:
             to = _destination(works, asked)
             found = _found(works, asked)
         except RetrieveRefused as error:
-            return error.reply
+            return _refused(works, asked, error)
         _record(works, asked, found, to.ae_title)
         count = Count(len(found))
         told: set[str] = set()
@@ -159,7 +159,7 @@ def moving(works: WorkFactory, settings: Settings, objects: Objects) -> Service:
                 for one in found:  # the destination went away: what it has not answered, it has not got
                     if one.stored.sop_instance_uid not in told:
                         count.add(SendResult(None, one.stored.sop_instance_uid, None, error.detail))
-        return count.final(asked.transfer_syntax_uid, cancelled=asking.stopped)
+        return _ended(works, asked, count, count.final(asked.transfer_syntax_uid, cancelled=asking.stopped))
 
     return serve
 
@@ -233,6 +233,12 @@ def _destination(works: WorkFactory, asked: Operation) -> NodeFacts:
         found = node_for(work.session, caller.organization_id, asked.command.destination)
     if found is not None and found.is_destination:
         return found
+    raise RetrieveRefused(UNKNOWN_DESTINATION, "The move destination is not known here", why="unknown_destination")
+
+
+def _refused(works: WorkFactory, asked: Operation, error: RetrieveRefused) -> Reply:
+    """The refusal, which is on record."""
+    caller = cast(KnownCaller, asked.acceptance.source)
     with works.begin(_actor(asked)) as work:
         work.record(
             "images.sent",
@@ -240,10 +246,27 @@ def _destination(works: WorkFactory, asked: Operation) -> NodeFacts:
             outcome="refused",
             subject_kind="caller",
             subject_id=caller.id,
-            reason="unknown_destination",
-            detail={"destination": asked.command.destination[:16]},
+            reason=error.why,
+            detail={"destination": asked.command.destination[:16]} if asked.command.destination else {},
         )
-    raise RetrieveRefused(UNKNOWN_DESTINATION, "The move destination is not known here")
+    return error.reply
+
+
+def _ended(works: WorkFactory, asked: Operation, count: Count, reply: Reply) -> Reply:
+    """The last response; how many objects went out, and how many did not, is on record."""
+    caller = cast(KnownCaller, asked.acceptance.source)
+    sent, unsent = count.completed + count.warning, count.failed + count.remaining
+    if sent or unsent:
+        with works.begin(_actor(asked)) as work:
+            work.record(
+                "images.sending_ended",
+                organization_id=caller.organization_id,
+                outcome="failed" if unsent else "done",
+                subject_kind="caller",
+                subject_id=caller.id,
+                detail={"sent": sent, "unsent": unsent},
+            )
+    return reply
 
 
 def _record(works: WorkFactory, asked: Operation, found: Sequence[Named], destination: str) -> None:

@@ -94,14 +94,17 @@ class Named:
 
 
 def objects_named(session: ActorSession, organization_id: UUID, sought: Sought) -> list[Named]:
-    """The organisation's filed objects that all the keys name, study by study, in the order of series and instance numbers."""
+    """The organisation's filed objects that all the keys name, study by study, in the order of series and instance numbers.
+
+    Without those of held studies: they may be somebody else's than they say, and a person has not looked yet.
+    """
     if not (sought.patient_id or sought.studies or sought.series or sought.instances):
         return []
     query = (
         select(Instance.study_id, *_STORED)
         .join(Series, Series.id == Instance.series_id)
         .join(Study, Study.id == Instance.study_id)
-        .where(Instance.organization_id == organization_id)
+        .where(Instance.organization_id == organization_id, Study.match_state != "held")
         .order_by(Study.id, Series.series_number, Series.id, Instance.instance_number, Instance.sop_instance_uid)
     )
     if sought.patient_id:

@@ -100,6 +100,11 @@ class Scope:
     only: ColumnElement[bool] | None = None
 
 
+def not_held() -> ColumnElement[bool]:
+    """A condition for `Scope`: what is held may be somebody else's than it says, and a person has not looked yet."""
+    return Study.match_state != "held"
+
+
 @dataclass(frozen=True, slots=True)
 class Search:
     """A prepared search. `unsupported` are the keys that nothing was matched on."""

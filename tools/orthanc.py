@@ -43,14 +43,13 @@ class Orthanc:
 
     def job(self, answer: httpx.Response) -> Mapping[str, Any]:
         """The job that a request began, when it has ended."""
-        assert answer.status_code == 200, answer.text
-        identity = answer.json()["ID"]
+        identity = answer.raise_for_status().json()["ID"]
         for _ in range(600):
             job: Mapping[str, Any] = self.http.get(f"/jobs/{identity}").json()
             if job["State"] in ("Success", "Failure"):
                 return job
             time.sleep(0.05)
-        raise AssertionError("the job did not end")
+        raise TimeoutError("the job did not end")
 
 
 @contextmanager
@@ -58,8 +57,8 @@ def orthanc(
     *, modalities: Mapping[str, tuple[str, str, int]] | None = None, servers: Mapping[str, Any] | None = None
 ) -> Iterator[Orthanc]:
     """Orthanc with these DICOM nodes (name -> AE title, host, port) and DICOMweb servers (name -> its configuration)."""
-    assert ORTHANC is not None
-    assert DICOM_WEB is not None
+    if ORTHANC is None or DICOM_WEB is None:
+        raise FileNotFoundError("Orthanc and its DICOMweb plugin are not installed")
     folder = Path(tempfile.mkdtemp(prefix="orthanc-"))
     port, http = free_port(), free_port()
     (folder / "orthanc.json").write_text(
@@ -85,8 +84,8 @@ def orthanc(
                 client.get("/system").raise_for_status()
                 break
             except httpx.HTTPError:
-                assert process.poll() is None, "it ended"
-                assert time.monotonic() < deadline, "it does not answer"
+                if process.poll() is not None or time.monotonic() > deadline:
+                    raise TimeoutError("Orthanc does not answer") from None
                 time.sleep(0.1)
         yield Orthanc(port, client)
     finally:
