@@ -42,6 +42,7 @@ QUERIES: dict[str, dict[str, str]] = {
     "patient ID": {"PatientID": "QP700"},
     "name prefix": {"PatientName": "hansen70*"},
     "accession": {"AccessionNumber": "QA4711"},
+    "study UID": {"StudyInstanceUID": "2.25.74711"},
     "date range": {"StudyDate": "20220101-20220107"},
     "date and modality": {"StudyDate": "20220301-20220331", "ModalitiesInStudy": "MR"},
 }
@@ -73,7 +74,8 @@ def stow(door: Door, files: Sequence[Path], timed: int) -> Figure:
         connection.request("POST", f"{door.root}/studies", body, headers)
         answer = connection.getresponse()
         told = json.loads(answer.read())
-        if answer.status not in (200, 202) or told.get("00081198"):  # FailedSOPSequence
+        # FailedSOPSequence; Orthanc names it, empty, when nothing failed
+        if answer.status not in (200, 202) or told.get("00081198", {}).get("Value"):
             raise RuntimeError(f"STOW answered {answer.status}")
         if number * PER_REQUEST <= timed:
             seconds, stored = time.perf_counter() - begun, number * PER_REQUEST
