@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 import subprocess
+import threading
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -24,6 +25,7 @@ from heliograph.kit.net.dicom import (
     verify,
 )
 from heliograph.kit.net.dicom.command import encode_store_request
+from heliograph.kit.net.dicom.gate import Visitor
 from heliograph.kit.net.dicom.tls import (
     ClientCertificates,
     ServerTls,
@@ -449,3 +451,27 @@ def test_closing_wakes_who_is_in_the_handshake(ours: Issued) -> None:
             assert is_closed(silent)
             assert is_closed(other)
         eventually(lambda: listener.gate.figures().silent == 0)
+
+
+def test_closing_ends_who_is_between_the_connection_and_the_handshake(
+    ours: Issued, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Closing finds the socket already taken over by the TLS layer and not yet put in its place: nothing can be woken."""
+    made = server_context(ours.files())
+    wrapping, closing = threading.Event(), threading.Event()
+
+    def context() -> ssl.SSLContext:
+        wrapping.set()
+        closing.wait(10)
+        return made
+
+    with (
+        listening(Limits(associate_timeout=60), tls=context) as (_heard, listener),
+        connect(listener.tls_port) as silent,
+    ):
+        assert wrapping.wait(10)
+        with monkeypatch.context() as patch:
+            patch.setattr(Visitor, "shut", lambda _self: None)
+            listener.gate.shut()
+        closing.set()
+        assert is_closed(silent)

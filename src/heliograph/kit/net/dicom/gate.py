@@ -127,6 +127,8 @@ class Gate:
         """Wake every thread whose connection is silent: the listener stops."""
         with self._lock:
             silent = [visitor for those in self._silent.values() for visitor in those if visitor.may_give_way]
+            for visitor in silent:
+                visitor.displaced = True  # for one whose socket is being wrapped, and can't be woken now
         for visitor in silent:
             visitor.shut()
 
