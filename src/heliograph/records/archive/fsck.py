@@ -64,7 +64,6 @@ def compare(
     counts as unknown. `on_each` is called for each indexed object.
     """
     for organization_id in organizations:
-        before = {key for place in PLACES for key, _ in objects.below(f"{place}/{organization_id}")}
         sizes = dict(_sizes(objects, organization_id))
         named: set[str] = set()
         for rows in _indexed(works, organization_id):
@@ -74,7 +73,7 @@ def compare(
                 if found is not None:
                     yield Difference(found, row.key, row.instance_id)
                 on_each()
-        yield from (Difference("unknown", key) for key in sorted(before - named))
+        yield from (Difference("unknown", key) for key in sorted(sizes.keys() - named))
 
 
 def _sizes(objects: Objects, organization_id: UUID) -> Iterator[tuple[str, int]]:
