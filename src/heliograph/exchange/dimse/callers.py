@@ -8,7 +8,7 @@ import time
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from heliograph.kit.actor import machine, system
+from heliograph.kit.actor import Actor, machine, system
 from heliograph.kit.log import log
 from heliograph.kit.net.dicom import Acceptance, Caller, Refusal
 from heliograph.kit.net.dicom.tls import fingerprint
@@ -22,6 +22,11 @@ RECORD_EVERY_SECONDS = 60.0
 _MOST_REMEMBERED = 10_000
 _AWAY = (OperationalError, InterfaceError, PoolTimeout)
 _Key = tuple[str, str, str]
+
+
+def acting(caller: KnownCaller, address: str | None) -> Actor:
+    """Who acts in what a caller asks for: it, for its organisation."""
+    return machine(caller.calling_ae, caller.id, caller.organization_id, address=address)
 
 
 class Callers:

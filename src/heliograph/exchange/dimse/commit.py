@@ -12,7 +12,8 @@ from uuid import UUID
 from pydicom import Dataset
 from pydicom.sequence import Sequence as Items
 
-from heliograph.kit.actor import Actor, machine
+from heliograph.exchange.dimse.callers import acting
+from heliograph.kit.actor import Actor
 from heliograph.kit.codecs.dicom import valid_uid
 from heliograph.kit.errors import HeliographError
 from heliograph.kit.log import log
@@ -187,4 +188,4 @@ def _request(asked: Operation) -> tuple[str, list[Reference]]:
 
 def _actor(asked: Operation) -> Actor:
     caller = cast(KnownCaller, asked.acceptance.source)
-    return machine(caller.calling_ae, caller.id, caller.organization_id, address=asked.acceptance.caller.address)
+    return acting(caller, asked.acceptance.caller.address)

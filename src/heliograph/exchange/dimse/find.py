@@ -12,8 +12,8 @@ from uuid import UUID
 from pydicom import DataElement, Dataset
 from pydicom.multival import MultiValue
 
+from heliograph.exchange.dimse.callers import acting
 from heliograph.exchange.dimse.find_answers import answer, data_set, encoded
-from heliograph.kit.actor import machine
 from heliograph.kit.errors import HeliographError
 from heliograph.kit.net.dicom.identifiers import text_of
 from heliograph.kit.work import Work, WorkFactory
@@ -108,7 +108,7 @@ def find(
     if not negotiated.relational:
         _check_hierarchy(sop_class_uid, level, query)
     search = _prepared(level, query, negotiated)
-    actor = machine(caller.calling_ae, caller.id, caller.organization_id, address=address)
+    actor = acting(caller, address)
     scope = Scope(caller.organization_id, not_held())
     wanted = Wanted({**query.tree, **{tag: {} for tag in _unique(sop_class_uid, level)}})
     status = PENDING_UNSUPPORTED if search.unsupported or query.unknown_at(level) else PENDING

@@ -12,9 +12,10 @@ from uuid import UUID
 
 from pydicom import Dataset
 
+from heliograph.exchange.dimse.callers import acting
 from heliograph.exchange.dimse.outgoing import converter, outgoing
 from heliograph.exchange.dimse.remote import remote_of
-from heliograph.kit.actor import Actor, machine
+from heliograph.kit.actor import Actor
 from heliograph.kit.codecs.dicom import valid_uid
 from heliograph.kit.errors import HeliographError
 from heliograph.kit.net.dicom import AssociationError, ProtocolError, SendResult, ToSend, send_objects
@@ -292,7 +293,7 @@ def _record(works: WorkFactory, asked: Operation, found: Sequence[Named], destin
 
 def _actor(asked: Operation) -> Actor:
     caller = cast(KnownCaller, asked.acceptance.source)
-    return machine(caller.calling_ae, caller.id, caller.organization_id, address=asked.acceptance.caller.address)
+    return acting(caller, asked.acceptance.caller.address)
 
 
 @contextmanager
