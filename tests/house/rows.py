@@ -28,6 +28,8 @@ PATIENT_TABLES = tuple(
 
 VALUES: dict[str, Any] = {
     "orders.orders.source": "hl7",
+    "archive.corrections.kind": "entered",
+    "archive.rejections.kind": "quality",
     "worklist.case_intervals.kind": "hold",
     "reading.report_versions.kind": "final",
     "delivery.deliveries.channel": "page",

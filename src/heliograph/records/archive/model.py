@@ -101,11 +101,84 @@ class Study(Base):
     """unmatched, matched, held, not_needed (an images-only facility), prior (sent for comparison only)."""
     match_reason: Mapped[str | None]
     """Why it waits, in words without patient data."""
+    correction_id: Mapped[UUID | None] = mapped_column(ForeignKey("archive.corrections.id", use_alter=True))
+    """The correction in force: this row's columns bear its values, and so does every object on its way out."""
+    revision: Mapped[int] = mapped_column(server_default="0")
+    """Counts corrections, rejections, restorations and deletions: what is remembered of a study is of one revision."""
     # As names are compared in searches; the database makes them.
     name_alphabetic: Mapped[str | None] = _made_of_name("nullif(lower(split_part(dicom_patient_name, '=', 1){C}), '')")
     name_ideographic: Mapped[str | None] = _made_of_name("nullif(lower(split_part(dicom_patient_name, '=', 2){C}), '')")
     name_phonetic: Mapped[str | None] = _made_of_name("nullif(lower(split_part(dicom_patient_name, '=', 3){C}), '')")
     name_folded: Mapped[str | None] = _made_of_name("archive.folded(dicom_patient_name)")
+
+
+class Correction(Base):
+    """A step in what is put right on a study's way out; its objects stay as they were stored. `Study.correction_id` is in force.
+
+    Rows are never changed: taking a correction back is a further step, `undone`.
+    """
+
+    __tablename__ = "corrections"
+    __table_args__ = (
+        CheckConstraint("kind in ('resent','moved','merged','entered','undone')", name="kind"),
+        Index("ix_corrections_study", "study_id", "made_at"),
+        {"schema": "archive"},
+    )
+
+    id: Mapped[Id]
+    organization_id: Mapped[UUID] = mapped_column(ForeignKey("tenancy.organizations.id"))
+    study_id: Mapped[UUID] = mapped_column(ForeignKey("archive.studies.id"))
+    kind: Mapped[str]
+    """resent: the site sent the images again with other attributes; moved: a person filed the study under another patient; merged:
+    two patients are one; entered: typed by a person; undone."""
+    values: Mapped[dict[str, str]] = mapped_column(JSONB)
+    """All that is in force with this step: tag as eight hex digits -> text as in a data set, "" for an empty element."""
+    originals: Mapped[dict[str, str | None]] = mapped_column(JSONB)
+    """What the study's columns bore for these tags before anything was put right; null where nothing."""
+    patient_id: Mapped[UUID | None] = mapped_column(ForeignKey("patients.patients.id"))
+    """Under whom the study is filed with this step."""
+    merge_id: Mapped[UUID | None]
+    previous_id: Mapped[UUID | None] = mapped_column(ForeignKey("archive.corrections.id"))
+    """What was in force before."""
+    reason: Mapped[str]
+    source: Mapped[str] = mapped_column(server_default="")
+    """Where the attributes before came from (0400,0564)."""
+    made_by: Mapped[UUID | None]
+    made_at: Mapped[datetime]
+
+
+class Rejection(Base):
+    """Instances that are hidden: rejected by a note (IHE IOCM) or by a person, or to be deleted; restored or purged later."""
+
+    __tablename__ = "rejections"
+    __table_args__ = (
+        CheckConstraint("kind in ('quality','safety','worklist','retention','deletion')", name="kind"),
+        Index("ix_rejections_study", "study_id", "made_at"),
+        Index(
+            "ix_rejections_purge",
+            "purge_at",
+            postgresql_where="purge_at is not null and purged_at is null and restored_at is null",
+        ),
+        Index("ix_rejections_note", "organization_id", "note_uid", postgresql_where="note_uid is not null"),
+        {"schema": "archive"},
+    )
+
+    id: Mapped[Id]
+    organization_id: Mapped[UUID] = mapped_column(ForeignKey("tenancy.organizations.id"))
+    study_id: Mapped[UUID] = mapped_column(ForeignKey("archive.studies.id"))
+    kind: Mapped[str]
+    note_uid: Mapped[str | None] = mapped_column(Text(collation="C"))
+    """SOP Instance UID of the key object document that rejects, if one did."""
+    reason: Mapped[str]
+    number_of_instances: Mapped[int] = mapped_column(server_default="0")
+    made_by: Mapped[UUID | None]
+    made_at: Mapped[datetime]
+    purge_at: Mapped[datetime | None]
+    """When the bytes go: of deletions only."""
+    purged_at: Mapped[datetime | None]
+    restored_at: Mapped[datetime | None]
+    restored_by: Mapped[UUID | None]
+    restore_reason: Mapped[str | None]
 
 
 class Series(Base):
@@ -137,6 +210,7 @@ class Instance(Base):
     __table_args__ = (
         UniqueConstraint("organization_id", "sop_instance_uid"),
         Index("ix_instances_series", "series_id"),
+        Index("ix_instances_rejection", "rejection_id", postgresql_where="rejection_id is not null"),
         {"schema": "archive"},
     )
 
@@ -166,13 +240,19 @@ class Instance(Base):
     is_made_here: Mapped[bool] = mapped_column(server_default="false")
     received_at: Mapped[datetime]
     caller_id: Mapped[UUID | None]
+    rejection_id: Mapped[UUID | None] = mapped_column(ForeignKey("archive.rejections.id"))
+    """What hides it: it is in no answer, no count and no search until it is restored."""
 
 
 class HeldObject(Base):
     """A received object that can't be filed as it is: kept, visible, retryable."""
 
     __tablename__ = "held_objects"
-    __table_args__ = (Index("ix_held_objects_organization", "organization_id", "received_at"), {"schema": "archive"})
+    __table_args__ = (
+        Index("ix_held_objects_organization", "organization_id", "received_at"),
+        Index("ix_held_objects_study", "organization_id", "study_instance_uid", postgresql_where="resolved_at is null"),
+        {"schema": "archive"},
+    )
 
     id: Mapped[Id]
     organization_id: Mapped[UUID] = mapped_column(ForeignKey("tenancy.organizations.id"))
@@ -184,7 +264,9 @@ class HeldObject(Base):
     object_length: Mapped[int] = mapped_column(BigInteger)
     sha256: Mapped[bytes] = mapped_column(LargeBinary)
     reason: Mapped[str]
-    """different_content, bad_identity, unreadable."""
+    """correction, different_content, bad_identity, unreadable."""
+    proposal: Mapped[dict[str, str] | None] = mapped_column(JSONB)
+    """Of `correction`: the values that this object has and the filed one, with the same pixels, has not (see `Correction.values`)."""
     detail: Mapped[str]
     received_at: Mapped[Stamp]
     resolved_at: Mapped[datetime | None]
