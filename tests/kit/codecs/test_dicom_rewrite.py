@@ -15,6 +15,7 @@ from pydicom.encaps import encapsulate
 from pydicom.sequence import Sequence
 from pydicom.uid import UID
 
+from heliograph.kit.codecs.dicom import corrected, dicom_json
 from heliograph.kit.codecs.dicom.header import locate_data_set
 from heliograph.kit.codecs.dicom.rewrite import CannotRewrite, Correction, rewritten
 from heliograph.kit.codecs.dicom.walk import elements, encoding_of
@@ -188,3 +189,15 @@ def test_a_retired_group_length_that_would_be_wrong_goes() -> None:
     led = before[:start] + b"\x08\x00\x00\x00\x04\x00\x00\x00\x10\x00\x00\x00" + before[start:]
     assert change(led, {STUDY_DATE: "20260202"}) == change(before, {STUDY_DATE: "20260202"})
     assert b"\x08\x00\x00\x00\x04\x00\x00\x00\x10\x00\x00\x00" in change(led, {ID: "P2"})
+
+
+@pytest.mark.parametrize("syntax", [IMPLICIT, EXPLICIT, BIG, DEFLATED, JPEG])
+@pytest.mark.parametrize("name", ["New^Name", "Nygård^Åse", "Yamada^Tarou=山田^太郎", ""])
+def test_the_document_is_corrected_as_the_file_is(syntax: str, name: str) -> None:
+    data = made(syntax, PatientSex="F", PatientWeight="61.5")
+    for _ in range(2):  # the second time an item is there already
+        values = {NAME: name, ID: "NEW 1", 0x00101030: "62", ISSUER: "", 0x00081040: "Ward"}
+        rewritten_document, document = dicom_json(change(data, values)), dicom_json(data)
+        assert list(corrected(document, values, CORRECTION)) == sorted(rewritten_document)
+        assert corrected(document, values, CORRECTION) == rewritten_document
+        data = change(data, values)

@@ -85,6 +85,23 @@ def dicom_json(
             raise TooDeep("sequences are nested too deeply") from None
 
 
+def json_element(vr: str, text: str) -> Json:
+    """An element of a textual VR with the value `text`: as in a data set, several values parted by backslashes, "" for none."""
+    values = _values(text.encode(), vr, encoding_of(EXPLICIT_LITTLE), CharacterSet(b"ISO_IR 192"))
+    return {"vr": vr, "Value": values} if values else {"vr": vr}
+
+
+def json_text(entry: Json) -> str:
+    """The value of an element of a textual VR as `json_element` takes it."""
+    return "\\".join(_text_of(value) for value in entry.get("Value", ()))
+
+
+def _text_of(value: Any) -> str:
+    if isinstance(value, dict):  # a person name (F.2.2)
+        return "=".join(str(value.get(k, "")) for k in ("Alphabetic", "Ideographic", "Phonetic")).rstrip("=")
+    return "" if value is None else str(value)
+
+
 def _encoded(dataset: Dataset) -> bytes:
     buffer = io.BytesIO()
     dcmwrite(buffer, dataset, implicit_vr=False, little_endian=True, enforce_file_format=False)

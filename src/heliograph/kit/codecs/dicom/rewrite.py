@@ -61,6 +61,11 @@ class Correction:
     reason: str = "CORRECT"
 
 
+def moment_of(correction: Correction) -> str:
+    """When, as a DT value (PS3.5 6.2)."""
+    return correction.at.strftime("%Y%m%d%H%M%S.%f%z")
+
+
 @dataclass(frozen=True, slots=True)
 class _Layout:
     """Elements and items in one encoding."""
@@ -211,10 +216,9 @@ def _originals(
             before.append(bytes(data[at : element.end]))
         else:
             before.append(layout.element(tag, _vr(tag), _value(data, element)))
-    moment = correction.at.strftime("%Y%m%d%H%M%S.%f%z")
     item = layout.item(
         layout.element(0x0400_0550, "SQ", layout.item(b"".join(before)))
-        + layout.element(0x0400_0562, "DT", moment.encode("ascii"))
+        + layout.element(0x0400_0562, "DT", moment_of(correction).encode("ascii"))
         + layout.element(0x0400_0563, "LO", correction.system.encode("ascii", "replace"))
         + layout.element(0x0400_0564, "LO", correction.source.encode("ascii", "replace"))
         + layout.element(0x0400_0565, "CS", correction.reason.encode("ascii"))
