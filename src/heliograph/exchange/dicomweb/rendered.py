@@ -139,8 +139,9 @@ def is_document(objects: Objects, place: InstancePlace) -> bool:
 
 
 def all_frames(place: InstancePlace) -> list[Shown]:
-    """Every frame of an object: an animation."""
-    return [Shown(place, number) for number in range(1, place.number_of_frames + 1)]
+    """Every frame of an object that can be there: an animation."""
+    reach = FrameTable.from_bytes(place.frame_table).reach if place.frame_table is not None else 0
+    return [Shown(place, number) for number in range(1, min(place.number_of_frames, reach) + 1)]
 
 
 def _drawn(objects: Objects, shown: Shown, how: Picture, dataset: Dataset | None = None) -> Image.Image:

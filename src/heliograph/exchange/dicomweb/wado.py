@@ -222,6 +222,12 @@ def is_in_frames(place: InstancePlace, path: str) -> bool:
 
 
 def all_frames(place: InstancePlace) -> list[int]:
-    """The numbers of all frames; a video is one stream."""
+    """The numbers of all frames; a video is one stream.
+
+    Raises:
+        NoSuchFrame: the last is not there, as where an object says that it has a billion.
+    """
     table = FrameTable.from_bytes(place.frame_table or b"")
-    return [1] if table.kind == "stream" else list(range(1, max(place.number_of_frames, 1) + 1))
+    last = 1 if table.kind == "stream" else max(place.number_of_frames, 1)
+    frames_exist(table, [last])
+    return list(range(1, last + 1))

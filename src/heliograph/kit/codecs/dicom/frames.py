@@ -31,7 +31,8 @@ class FrameTable:
 
     Fragments lie one after another, each behind an 8-byte item header, so their lengths say where they
     are: `lengths[i]`, from `first` on. `groups[k]` = (first fragment, count) of frame k + 1; None where
-    that frame's bytes are missing. For native and bit-packed frames `frame_bits` is the size of each.
+    that frame's bytes are missing, and so are those of frames beyond the last group, however many the
+    object says it has. For native and bit-packed frames `frame_bits` is the size of each.
     A `stream` (video) has one group that holds all frames.
     """
 
@@ -51,7 +52,16 @@ class FrameTable:
         """Whether each frame that the object declares is there."""
         if self.kind in {"native", "bits"}:
             return self.frames * self.frame_bits <= self.size * 8
-        return len(self.groups) >= 1 and None not in self.groups
+        groups = 1 if self.kind == "stream" else max(self.frames, 1)
+        return len(self.groups) == groups and None not in self.groups
+
+    @property
+    def reach(self) -> int:
+        """How many frames, from the first, can be there at most: bounded by the file, whatever the object declares."""
+        if self.kind == "stream":
+            return 1
+        held = self.size * 8 // self.frame_bits if self.kind in {"native", "bits"} else len(self.groups)
+        return min(self.frames, held)
 
     def locate(self, number: int) -> list[tuple[int, int]]:
         """The byte ranges (offset, length) of frame `number`, from 1; a frame is their concatenation.
@@ -68,7 +78,8 @@ class FrameTable:
             if end > self.size * 8:
                 raise FrameMissing(number, "the pixel data ends before it")
             return [(self.first + begin // 8, (end + 7) // 8 - begin // 8)]
-        group = self.groups[0 if self.kind == "stream" else number - 1]
+        index = 0 if self.kind == "stream" else number - 1
+        group = self.groups[index] if index < len(self.groups) else None
         if group is None:
             raise FrameMissing(number, "its fragments are missing or cannot be told apart")
         start, count = group
@@ -249,7 +260,10 @@ def _by_offsets(offsets: list[int], starts: list[int], frames: int) -> list[tupl
 def _by_counting(
     facts: _Facts, found: Sequence[tuple[int, int]], frames: int, *, rle: bool
 ) -> list[tuple[int, int] | None]:
-    """Groups without an offset table: one fragment a frame, one frame in all, or by stream beginnings."""
+    """Groups without an offset table: one fragment a frame, one frame in all, or by stream beginnings.
+
+    Never more than there are fragments: an object may say that it has a billion frames.
+    """
     if len(found) == frames:
         return [(k, 1) for k in range(frames)]
     if frames == 1 and found:
@@ -258,8 +272,5 @@ def _by_counting(
     # fragments nobody can say which frame is which.
     firsts = list(range(len(found))) if rle else _beginnings(facts, found)
     if not firsts or firsts[0] != 0 or len(firsts) > frames:
-        return [None] * frames
-    groups: list[tuple[int, int] | None] = [
-        (k, following - k) for k, following in zip(firsts, [*firsts[1:], len(found)], strict=True)
-    ]
-    return groups + [None] * (frames - len(groups))
+        return []
+    return [(k, following - k) for k, following in zip(firsts, [*firsts[1:], len(found)], strict=True)]

@@ -96,7 +96,7 @@ class _Writer:
 
     def element(self, tag: int, entry: Any, depth: int) -> Iterator[bytes]:
         vr = entry.get("vr") if isinstance(entry, Mapping) else None
-        if vr not in _KNOWN:
+        if not isinstance(vr, str) or vr not in _KNOWN:
             raise BadJson(f"{tag:08X} has no value representation of the standard")
         given = [name for name in ("Value", "BulkDataURI", "InlineBinary") if name in entry]
         if len(given) > 1:
@@ -145,12 +145,19 @@ class _Writer:
         yield (b" " if vr in _TEXTS | {"PN", "DS", "IS"} else b"\0") * (length % 2)
 
 
-def _is_ascii(value: Any) -> bool:
-    if isinstance(value, str):
-        return value.isascii()
-    if isinstance(value, Mapping):
-        return all(_is_ascii(inner) for inner in value.values())
-    return all(_is_ascii(inner) for inner in value) if isinstance(value, list) else True
+def _is_ascii(document: Any) -> bool:
+    """Whether no text of the document needs a character set. It may be nested as deeply as it likes."""
+    waiting = [document]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, str):
+            if not value.isascii():
+                return False
+        elif isinstance(value, Mapping):
+            waiting += value.values()
+        elif isinstance(value, list):
+            waiting += value
+    return True
 
 
 def _octets(tag: int, text: Any) -> bytes:
@@ -218,6 +225,8 @@ def _text(vr: str, value: Any) -> str:
 def _name(value: Any) -> str:
     if isinstance(value, str):
         return value
+    if not isinstance(value, Mapping):
+        raise TypeError
     groups = [value.get(name) or "" for name in ("Alphabetic", "Ideographic", "Phonetic")]
     if any("=" in group for group in groups):
         raise ValueError
