@@ -297,10 +297,12 @@ def test_a_query_is_on_record_before_its_first_answer(
     who = caller(cast)
     next(find(context.works, who, *asked("STUDY", PatientName="*")))  # and then C-CANCEL
     list(find(context.works, who, *asked("STUDY", PatientName="nobody")))
-    (row,) = events(owner_url)
-    assert (row.actor_name, row.actor_kind, row.organization_id) == ("STATION", "machine", cast.norfjord)
-    assert (row.subject_kind, row.subject_id) == ("caller", who.id)
-    assert row.detail == {"results": 3, "level": "study"}
+    first, second = events(owner_url)
+    for row in (first, second):
+        assert (row.actor_name, row.actor_kind, row.organization_id) == ("STATION", "machine", cast.norfjord)
+        assert (row.subject_kind, row.subject_id) == ("caller", who.id)
+    assert first.detail == {"results": 3, "level": "study"}
+    assert second.detail == {"results": 0, "level": "study"}, "and not whom it asked for"
 
 
 def test_a_caller_sees_its_own_organisation_alone(context: Context, cast: Cast, archive: None, owner_url: str) -> None:
@@ -314,7 +316,9 @@ def test_a_caller_sees_its_own_organisation_alone(context: Context, cast: Cast, 
         assert found(context, cast, query, who=outsider) == []
     relational = Negotiated(relational=True)
     assert found(context, cast, asked("IMAGE"), who=outsider, negotiated=relational) == []
-    assert events(owner_url) == []
+    rows = events(owner_url)
+    assert {(row.organization_id, row.detail["results"]) for row in rows} == {(cast.llano, 0)}
+    assert [row.detail["level"] for row in rows] == ["study", "study", "patient", "series", "image"]
 
 
 def test_pages_follow_each_other_and_end(

@@ -93,7 +93,7 @@ def find(
     negotiated: Negotiated | None = None,
     address: str | None = None,
 ) -> Iterator[Found]:
-    """The matches in `caller`'s organisation, newest first; what is given is on record before it is given.
+    """The matches in `caller`'s organisation, newest first; what is asked, and how much is given, is on record before it is given.
 
     Nothing is held while the caller takes its time: pages are read as they are needed, and giving the iterator up (C-CANCEL) is
     enough. When it ends of itself, the final status is success (0x0000).
@@ -129,8 +129,7 @@ def find(
     with works.begin(actor) as work:
         ids = matching(work.session, scope, search, limit=PAGE + 1)
         first = told(work, ids[:PAGE])
-        if ids:
-            record(work, len(ids[:PAGE]))
+        record(work, len(ids[:PAGE]))  # also that nothing was found: who asks for whom is seen by that
 
     def answers() -> Iterator[Found]:
         yield from first

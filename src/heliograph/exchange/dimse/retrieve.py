@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final, TypeVar, cast
 from uuid import UUID
 
@@ -15,6 +12,7 @@ from pydicom import Dataset
 from heliograph.exchange.dimse.callers import acting
 from heliograph.exchange.dimse.outgoing import converter, outgoing
 from heliograph.exchange.dimse.remote import remote_of
+from heliograph.exchange.dimse.scratch import RETRIEVE, scratch
 from heliograph.kit.actor import Actor
 from heliograph.kit.codecs.dicom import valid_uid
 from heliograph.kit.errors import HeliographError
@@ -109,14 +107,19 @@ def getting(works: WorkFactory, settings: Settings, objects: Objects) -> Service
             return _refused(works, asked, error)
         _record(works, asked, found, "asked for")
         count = Count(len(found))
-        with _converting(settings) as convert:
-            for one in found:
-                if talk.cancelled:
-                    return _ended(works, asked, count, count.final(asked.transfer_syntax_uid, cancelled=True))
-                count.add(_sub_operation(talk, outgoing(objects, one.stored), convert))
-                if count.remaining:
-                    talk.tell(count.pending())
-        return _ended(works, asked, count, count.final(asked.transfer_syntax_uid, cancelled=False))
+        cancelled = False
+        try:
+            with scratch(settings.spool_dir, RETRIEVE) as folder:
+                convert = converter(folder)
+                for one in found:
+                    if cancelled := talk.cancelled:
+                        break
+                    count.add(_sub_operation(talk, outgoing(objects, one.stored), convert))
+                    if count.remaining:
+                        talk.tell(count.pending())
+        finally:  # also when the association breaks: what has gone out has gone out
+            _record_end(works, asked, count)
+        return count.final(asked.transfer_syntax_uid, cancelled=cancelled)
 
     return serve
 
@@ -144,23 +147,25 @@ def moving(works: WorkFactory, settings: Settings, objects: Objects) -> Service:
                 asking.tell(count.pending())
 
         caller = cast(KnownCaller, asked.acceptance.source)
-        with _converting(settings) as convert:
-            try:
+        try:
+            with scratch(settings.spool_dir, RETRIEVE) as folder:
                 send_objects(
                     remote_of(settings, to),
                     [outgoing(objects, one.stored) for one in found],
                     on_result=note,
-                    convert=convert,
+                    convert=converter(folder),
                     originator=(caller.calling_ae, asked.command.message_id),
                     should_stop=asking.should_stop,
                 )
-            except AssociationError as error:
-                if asking.is_gone:
-                    raise
-                for one in found:  # the destination went away: what it has not answered, it has not got
-                    if one.stored.sop_instance_uid not in told:
-                        count.add(SendResult(None, one.stored.sop_instance_uid, None, error.detail))
-        return _ended(works, asked, count, count.final(asked.transfer_syntax_uid, cancelled=asking.stopped))
+        except AssociationError as error:
+            if asking.is_gone:
+                raise
+            for one in found:  # the destination went away: what it has not answered, it has not got
+                if one.stored.sop_instance_uid not in told:
+                    count.add(SendResult(None, one.stored.sop_instance_uid, None, error.detail))
+        finally:
+            _record_end(works, asked, count)
+        return count.final(asked.transfer_syntax_uid, cancelled=asking.stopped)
 
     return serve
 
@@ -239,6 +244,11 @@ def _destination(works: WorkFactory, asked: Operation) -> NodeFacts:
 
 def _refused(works: WorkFactory, asked: Operation, error: RetrieveRefused) -> Reply:
     """The refusal, which is on record."""
+    _record_refusal(works, asked, error.why)
+    return error.reply
+
+
+def _record_refusal(works: WorkFactory, asked: Operation, why: str) -> None:
     caller = cast(KnownCaller, asked.acceptance.source)
     with works.begin(_actor(asked)) as work:
         work.record(
@@ -247,14 +257,13 @@ def _refused(works: WorkFactory, asked: Operation, error: RetrieveRefused) -> Re
             outcome="refused",
             subject_kind="caller",
             subject_id=caller.id,
-            reason=error.why,
+            reason=why,
             detail={"destination": asked.command.destination[:16]} if asked.command.destination else {},
         )
-    return error.reply
 
 
-def _ended(works: WorkFactory, asked: Operation, count: Count, reply: Reply) -> Reply:
-    """The last response; how many objects went out, and how many did not, is on record."""
+def _record_end(works: WorkFactory, asked: Operation, count: Count) -> None:
+    """How many objects went out, and how many did not, is on record."""
     caller = cast(KnownCaller, asked.acceptance.source)
     sent, unsent = count.completed + count.warning, count.failed + count.remaining
     if sent or unsent:
@@ -267,17 +276,17 @@ def _ended(works: WorkFactory, asked: Operation, count: Count, reply: Reply) -> 
                 subject_id=caller.id,
                 detail={"sent": sent, "unsent": unsent},
             )
-    return reply
 
 
 def _record(works: WorkFactory, asked: Operation, found: Sequence[Named], destination: str) -> None:
-    """Each study that goes out is seen, and on record, before its first object leaves."""
+    """Each study that goes out is seen, and on record, before its first object leaves; or that there is nothing for this caller."""
+    if not found:  # absent, held or somebody else's: the caller is not told which
+        _record_refusal(works, asked, "not_found")
+        return
     caller = cast(KnownCaller, asked.acceptance.source)
     counts: dict[UUID, int] = {}
     for one in found:
         counts[one.study_id] = counts.get(one.study_id, 0) + 1
-    if not counts:
-        return
     with works.begin(_actor(asked)) as work:
         for study_id, number in counts.items():
             record_view(work, study_id)
@@ -294,10 +303,3 @@ def _record(works: WorkFactory, asked: Operation, found: Sequence[Named], destin
 def _actor(asked: Operation) -> Actor:
     caller = cast(KnownCaller, asked.acceptance.source)
     return acting(caller, asked.acceptance.caller.address)
-
-
-@contextmanager
-def _converting(settings: Settings) -> Iterator[Converter]:
-    """What decompresses objects, by way of a folder that is empty again afterwards."""
-    with tempfile.TemporaryDirectory(dir=settings.spool_dir / "overflow", prefix="retrieve-") as folder:
-        yield converter(Path(folder))

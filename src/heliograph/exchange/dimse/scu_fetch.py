@@ -13,6 +13,7 @@ from pathlib import Path
 from uuid import UUID
 
 from heliograph.exchange.dimse.remote import SILENCE_SECONDS, remote_of
+from heliograph.exchange.dimse.scratch import overflow
 from heliograph.exchange.dimse.scu_find import FoundStudy, Wanted, find_objects, find_studies
 from heliograph.kit.codecs.dicom import DicomError, part10_header
 from heliograph.kit.net.dicom import Answer, AssociationError, StoreRequest, associate
@@ -127,8 +128,7 @@ def _retrieve(fetch: Fetch, study: FoundStudy) -> str | None:
     if fetch.prefers_move and fetch.may_move:
         return _by_move(fetch, study)
     classes = {c for _, c in study.objects.values() if c} or set(COMMON_CLASSES)
-    folder = fetch.settings.spool_dir / "overflow"
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    folder = overflow(fetch.settings.spool_dir)
     remote = remote_of(fetch.settings, fetch.node, answer=SILENCE_SECONDS)
     proposals = get_proposals(sorted(classes), sorted(study.kept_in))
     roles = sorted({a for a, _ in proposals if a != STUDY_GET})

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
 
 from heliograph.exchange.dimse.outgoing import converter, outgoing
 from heliograph.exchange.dimse.remote import remote_of
+from heliograph.exchange.dimse.scratch import SEND, scratch, sweep
 from heliograph.kit.net.dicom import AssociationError, SendResult, send_objects
 from heliograph.kit.objects import Objects
 from heliograph.kit.settings import Settings
@@ -39,13 +38,14 @@ def send(
             hopeless += result.is_final
 
     error: str | None = None
-    with tempfile.TemporaryDirectory(prefix="heliograph-send-", dir=_scratch(settings)) as folder:
+    sweep(settings.spool_dir)
+    with scratch(settings.spool_dir, SEND) as folder:
         try:
             send_objects(
                 remote_of(settings, node),
                 [outgoing(objects, s) for s in wanted],
                 on_result=note,
-                convert=converter(Path(folder)),
+                convert=converter(folder),
                 should_stop=should_stop,
             )
         except AssociationError as failure:
@@ -62,12 +62,6 @@ def send(
         is_hopeless=bool(left) and hopeless == len(left),
         unsent=left,
     )
-
-
-def _scratch(settings: Settings) -> Path:
-    folder = settings.spool_dir / "overflow"
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return folder
 
 
 def _most_common(reasons: list[str]) -> str:

@@ -11,6 +11,7 @@ from typing import Final, Protocol, cast
 from heliograph.exchange.dimse.callers import Callers
 from heliograph.exchange.dimse.doors import figures_file, limits_of, plain_port, tls_of
 from heliograph.exchange.dimse.figures import written
+from heliograph.exchange.dimse.scratch import overflow, sweep
 from heliograph.exchange.dimse.services import services
 from heliograph.kit.codecs.dicom import DicomError, part10_header
 from heliograph.kit.log import log
@@ -90,8 +91,8 @@ def listening(part: Part) -> Iterator[StorageListener]:
         NoDoor: both ports are off.
     """
     settings = part.settings
-    overflow = settings.spool_dir / "overflow"
-    overflow.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if swept := sweep(settings.spool_dir):
+        _log.info("what a killed process had decompressed is deleted", folders=swept)
     callers = Callers(part.works)
     tls_port, tls = tls_of(settings)
     listener = StorageListener(
@@ -101,7 +102,7 @@ def listening(part: Part) -> Iterator[StorageListener]:
         store=storing(settings),
         on_refused=callers.record_refusal,
         on_closed=_closed,
-        overflow_folder=overflow,
+        overflow_folder=overflow(settings.spool_dir),
         limits=limits_of(settings),
         tls_port=tls_port,
         tls=tls.context if tls else None,

@@ -254,13 +254,13 @@ class Peer:
         return b"".join((pdu.encode_message(context, command, self._fragment + 6), *fragments))
 
     def receive(self) -> dimse.Command:
-        """The next message; its data set is in `receiver`.
+        """The next message, which the peer owes us by now; its data set is in `receiver`.
 
         Raises:
             PeerGone, TimedOut, ProtocolError
         """
         try:
-            self.receiver.receive()
+            self.receiver.receive(is_owed=True)
         except Released:
             raise PeerGone("the peer wants to release the association") from None
         return self.receiver.command

@@ -21,6 +21,8 @@ from heliograph.kit.net.dicom.errors import AssociationError, Failed, PeerGone, 
 UNCOMPRESSED = (EXPLICIT_LITTLE, IMPLICIT_LITTLE)
 """What nearly every peer takes (PS3.5 10.1), best first: what an object may be decompressed into."""
 
+_CANCELLED = "not sent: cancelled"
+
 
 @dataclass(frozen=True, slots=True)
 class ToSend:
@@ -144,11 +146,15 @@ def send_objects(
     """
     for batch, pairs in _batches(objects, convert is not None):
         broken = ""
+        if should_stop():  # no association for what is not to be sent any more
+            for item in batch:
+                on_result(SendResult(item.path, item.sop_instance_uid, None, _CANCELLED))
+            continue
         with contextlib.ExitStack() as stack:
             peer = stack.enter_context(associate(remote, [(a, (t,)) for a, t in pairs]))
             for item in batch:
                 if not broken and should_stop():
-                    broken = "not sent: cancelled"
+                    broken = _CANCELLED
                 if broken:
                     on_result(SendResult(item.path, item.sop_instance_uid, None, broken))
                     continue

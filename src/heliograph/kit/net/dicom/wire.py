@@ -244,8 +244,10 @@ class Receiver:
         """The data set of the last message, if it is in memory; valid until the next `receive`."""
         return memoryview(self._buffer)[: self.size]
 
-    def receive(self) -> None:
+    def receive(self, *, is_owed: bool = False) -> None:
         """Read the next message into `context_id`, `command` and `data` or `spilled`.
+
+        `is_owed`: the peer has been asked for it, so it may not be idle first; it begins within the time for one PDU.
 
         Raises:
             Released: the peer wants to release instead.
@@ -255,7 +257,7 @@ class Receiver:
         self._parts, self._whole_command, self._empty = bytearray(), False, 0
         began, came = 0.0, 0
         while True:
-            left, length = self._next_pdu(self._within if began else self._idle)
+            left, length = self._next_pdu(self._within if began or is_owed else self._idle)
             began = began or time.monotonic()
             came += left
             if time.monotonic() - began > self._within + came / _LEAST_RATE:
