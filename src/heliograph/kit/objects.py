@@ -98,6 +98,11 @@ class Objects:
                 if _KEY.match(entry["path"]) and not entry["path"].rsplit("/", 1)[-1].startswith("."):
                     yield entry["path"], entry["size"]
 
+    def folders(self, prefix: str) -> list[str]:
+        """The names of what is directly below `prefix` and holds objects itself, in order."""
+        found = obstore.list_with_delimiter(self._store, prefix=_checked(prefix))["common_prefixes"]
+        return sorted(path.rstrip("/").rsplit("/", 1)[-1] for path in found)
+
     def delete(self, key: str) -> None:
         obstore.delete(self._store, _checked(key))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from heliograph.app.context import Context
 from heliograph.app.worker.ticks import Tick
 from heliograph.care.delivery import ledger
@@ -12,12 +14,14 @@ from heliograph.governance.access.sign_in import forget_old_attempts
 from heliograph.governance.audit.keys import audit_key
 from heliograph.governance.audit.seal import seal
 from heliograph.records.archive.complete import complete_quiet_studies
+from heliograph.records.archive.names import keep_names
 
 
 def sweeps(context: Context) -> list[Tick]:
     """Every sweep of the platform."""
     works, settings = context.works, context.settings
     key = audit_key(settings.keys_dir)
+    names: dict[UUID, bytes] = {}
     return [
         Tick(
             "complete quiet studies", 0.25, lambda: complete_quiet_studies(works, quiet_seconds=settings.quiet_seconds)
@@ -35,5 +39,6 @@ def sweeps(context: Context) -> list[Tick]:
         Tick("storage commitments that are due", 2.0, lambda: commitments.enqueue_due(works)),
         Tick("ledger of deliveries", 60.0, lambda: ledger.sweep_ledger(works)),
         Tick("broken promises", 10.0, lambda: worklist.promise_broken(works)),
+        Tick("names beside the objects", 60.0, lambda: keep_names(works, context.objects, names)),
         Tick("old sign-in attempts", 3600.0, lambda: forget_old_attempts(works)),
     ]

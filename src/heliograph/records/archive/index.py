@@ -131,15 +131,16 @@ def _store(
     done.finished += [row.file for row in stored]
     done.stored += len(stored)
     for study, is_new in studies.values():
-        _count(work, study, is_new, [row for row in stored if row.study_id == study.id], series)
+        mine = [row for row in stored if row.study_id == study.id]
+        if mine:
+            count_in(work, study, is_new, mine, series)
+            announce(work, study, is_new, len(mine))
 
 
-def _count(
+def count_in(
     work: Work, study: Study, is_new: bool, rows: list[NewInstance], series: dict[tuple[UUID, str], Series]
 ) -> None:
-    """Brings the study's sums up to date, records and announces what came."""
-    if not rows:
-        return
+    """Brings the sums of a study (locked) up to date and records what came: `rows`, at least one, all of this study."""
     touched = {row.series_id for row in rows}
     for of in series.values():
         if of.study_id != study.id or of.id not in touched:
@@ -165,12 +166,16 @@ def _count(
         work.record("study.first_image", at=study.first_received_at, **about)
     work.record("study.images_received", at=last, detail={"instances": len(rows), "series": len(touched)}, **about)
     work.touch("study", study.id, study.organization_id)
+
+
+def announce(work: Work, study: Study, is_new: bool, number: int) -> None:
+    """Tells the rooms above that `number` images of a study are filed."""
     work.announce(
         ImagesIndexed(
             organization_id=study.organization_id,
             study_id=study.id,
             facility_id=study.facility_id,
-            number_of_instances=len(rows),
+            number_of_instances=number,
             is_new_study=is_new,
         )
     )
