@@ -20,14 +20,7 @@ _TAG = re.compile(r'(?:W/)?"[^"]*"|\*')
 class Asked:
     """The form that one request asks for. Nothing here refuses before a property is read, so that the gate stands first."""
 
-    def __init__(
-        self,
-        request: Request,
-        accept: Annotated[
-            list[str] | None,
-            Query(max_length=2000, description="Media types, instead of the header Accept (PS3.18 8.3.3.1)."),
-        ] = None,
-    ) -> None:
+    def __init__(self, request: Request, accept: Iterable[str] | None = None) -> None:
         self._headers = request.headers
         self._accept = tuple(accept or ())
         self.is_head = request.method == "HEAD"
@@ -66,7 +59,18 @@ class Asked:
         return int(first), min(int(last) + 1, length) if last else length
 
 
-AskedDep = Annotated[Asked, Depends(Asked)]
+# Asynchronous, as it never waits: the framework would make each in a thread.
+async def _asked(
+    request: Request,
+    accept: Annotated[
+        list[str] | None,
+        Query(max_length=2000, description="Media types, instead of the header Accept (PS3.18 8.3.3.1)."),
+    ] = None,
+) -> Asked:
+    return Asked(request, accept)
+
+
+AskedDep = Annotated[Asked, Depends(_asked)]
 
 
 def unchanged(tag: str) -> Response:

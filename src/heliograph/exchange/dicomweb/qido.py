@@ -23,6 +23,7 @@ MOST: Final = 1000
 _MOST_PARAMETERS: Final = 200
 _OFFSET: Final = re.compile(r"[+-](?:0\d|1[0-4])[0-5]\d", re.ASCII)
 _TIMEZONE, _AVAILABILITY, _RETRIEVE_URL = "00080201", "00080056", "00081190"
+_ONLINE: Final = element("CS", "ONLINE")
 
 # PS3.18 Tables 10.6.3-3 to 10.6.3-5, and what viewers sort by.
 _OF_STUDY: Final = (
@@ -164,7 +165,7 @@ def told(match: Match, root: str) -> Json:
         url += f"/series/{match.series_instance_uid}"
     if match.sop_instance_uid:
         url += f"/instances/{match.sop_instance_uid}"
-    made = {**match.elements, _RETRIEVE_URL: element("UR", url), _AVAILABILITY: element("CS", "ONLINE")}
+    made = {**match.elements, _RETRIEVE_URL: element("UR", url), _AVAILABILITY: _ONLINE}
     return {tag: made[tag] for tag in sorted(made)}
 
 

@@ -24,6 +24,16 @@ class OrganizationFacts:
     is_active: bool
 
 
+_FACTS = (
+    Organization.id,
+    Organization.slug,
+    Organization.name,
+    Organization.short_name,
+    Organization.kind,
+    Organization.is_active,
+)
+
+
 def _facts(o: Organization) -> OrganizationFacts:
     return OrganizationFacts(o.id, o.slug, o.name, o.short_name, o.kind, o.is_active)
 
@@ -48,8 +58,8 @@ def organizations(session: ActorSession, ids: Iterable[UUID]) -> dict[UUID, Orga
 
 def organization_by_slug(session: ActorSession, slug: str) -> OrganizationFacts | None:
     """The organisation whose DICOMweb root is `/dicomweb/{slug}`."""
-    found = session.scalar(select(Organization).where(Organization.slug == slug))
-    return _facts(found) if found else None
+    found = session.execute(select(*_FACTS).where(Organization.slug == slug)).first()
+    return OrganizationFacts(*found) if found else None
 
 
 def coordinated_clients(session: ActorSession, groups: Sequence[UUID]) -> list[UUID]:

@@ -9,8 +9,9 @@ from functools import reduce
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Row, Select, and_, func, literal, select, text
+from sqlalchemy import Row, Select, and_, func, literal, null, select, text, true
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import aliased
 
 from heliograph.kit.codecs.dicom import person_name
 from heliograph.kit.db.session import ActorSession
@@ -33,6 +34,15 @@ Json = dict[str, Any]
 _FIXED: Final = 7
 """Columns of `_rows` before those that were wanted."""
 
+_series: Final = aliased(Series)
+_counted: Final = (
+    select(func.count().label("series"), func.coalesce(func.sum(_series.number_of_instances), 0).label("instances"))
+    .where(_series.study_id == Study.id, _series.number_of_instances > 0)
+    .lateral("counted")
+)
+_COUNTS: Final[dict[str, Sql]] = {SERIES_COUNT: _counted.c.series, INSTANCE_COUNT: _counted.c.instances}
+"""Counts over the study as it is retrieved, what we made ourselves included."""
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
@@ -44,7 +54,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """One match. `elements` holds what is known of what was wanted, ascending; attributes with columns also when they are empty."""
+    """One match. `elements` holds what is known of what was wanted, in any order; attributes with columns also when they are empty."""
 
     id: UUID
     study_instance_uid: str
@@ -55,8 +65,10 @@ class Match:
 
 def element(vr: str, value: Any) -> Json:
     """One element of the DICOM JSON model (PS3.18 F.2); without a value it is only its VR. A list is several values."""
-    if value is None or value in ("", []):
+    if not value and value != 0:
         return {"vr": vr}
+    if isinstance(value, str) and vr != "PN":  # most of them
+        return {"vr": vr, "Value": [value]}
     if isinstance(value, list):
         return {"vr": vr, "Value": value}
     if vr == "PN":
@@ -64,7 +76,7 @@ def element(vr: str, value: Any) -> Json:
         groups = {"Alphabetic": name.alphabetic, "Ideographic": name.ideographic, "Phonetic": name.phonetic}
         return {"vr": vr, "Value": [{key: text for key, text in groups.items() if text}]}
     if isinstance(value, date):
-        return {"vr": vr, "Value": [f"{value:%Y%m%d}"]}
+        return {"vr": vr, "Value": [value.isoformat().replace("-", "")]}
     return {"vr": vr, "Value": [value]}
 
 
@@ -75,30 +87,28 @@ def described(session: ActorSession, scope: Scope, level: Level, ids: Sequence[U
     tags = {tag for tag in wanted.tags if is_at_or_above(tag, level)} - OF_DOORS
     if wanted.everything:
         tags |= {tag for tag in (*OF_LEVEL[level], SERIES_COUNT, INSTANCE_COUNT) if _is_of(tag, level)}
-    columns = {tag: OF_LEVEL[level][tag] for tag in sorted(tags & OF_LEVEL[level].keys())}
-    rows = {row.id: row for row in session.execute(_rows(scope, level, ids, columns))}
+    columns = {tag: column for tag, column in (OF_LEVEL[level] | _COUNTS).items() if tag in tags}
+    of_patient = not tags.isdisjoint(PATIENT_COUNTS)
+    rows = {row[0]: row for row in session.execute(_rows(scope, level, ids, columns, with_issuer=of_patient))}
     found = [rows[i] for i in ids if i in rows]
     kinds = [(tag, vr_of(tag)) for tag in columns]
     made: dict[UUID, Json] = {
-        row.id: {tag: element(vr, value) for (tag, vr), value in zip(kinds, row[_FIXED:], strict=True)} for row in found
+        row[0]: {tag: element(vr, value) for (tag, vr), value in zip(kinds, row[_FIXED:], strict=True)} for row in found
     }
     if MODALITIES in columns:
         for elements in made.values():
             elements[MODALITIES] = _several(elements[MODALITIES])
-    studies = {row.id: row.study_id for row in found}
-    _add_counts(session, made, studies, tags)
-    _add_patient_counts(session, scope, made, found, tags)
-    _add_from_headers(
-        session, level, made, tags - columns.keys() - GATHERED - set(PATIENT_COUNTS), everything=wanted.everything
-    )
-    trees = {tag: tree for tag, tree in wanted.tags.items() if tree}
-    return [Match(row.id, row.study_uid, row.series_uid, row.sop_uid, _ordered(made[row.id], trees)) for row in found]
-
-
-def _ordered(elements: Json, trees: Mapping[str, Any]) -> Json:
-    for tag in trees.keys() & elements.keys():
-        elements[tag] = pruned(elements[tag], trees[tag])
-    return dict(sorted(elements.items()))
+    if SOP_CLASSES in tags:
+        _add_classes(session, made, {row.id: row.study_id for row in found})
+    if of_patient:
+        _add_patient_counts(session, scope, made, found, tags)
+    of_headers = tags - columns.keys() - GATHERED - set(PATIENT_COUNTS)
+    _add_from_headers(session, level, made, of_headers, everything=wanted.everything)
+    for tag, tree in wanted.tags.items():
+        for elements in made.values() if tree else ():
+            if tag in elements:
+                elements[tag] = pruned(elements[tag], tree)
+    return [Match(row.id, row.study_uid, row.series_uid, row.sop_uid, made[row.id]) for row in found]
 
 
 def _several(entry: Json) -> Json:
@@ -118,7 +128,10 @@ def pruned(entry: Json, tree: Mapping[str, Any]) -> Json:
     return {"vr": "SQ", "Value": items}
 
 
-def _rows(scope: Scope, level: Level, ids: Sequence[UUID], columns: Mapping[str, Sql]) -> Select[Any]:
+def _rows(
+    scope: Scope, level: Level, ids: Sequence[UUID], columns: Mapping[str, Sql], *, with_issuer: bool
+) -> Select[Any]:
+    """A row for each, in any order: `_FIXED` columns, of which the issuer is looked up only on request, and `columns`."""
     of: Any = {"SERIES": Series, "IMAGE": Instance}.get(level, Study)
     series = Series.series_instance_uid if level in {"SERIES", "IMAGE"} else literal(None)
     sop = Instance.sop_instance_uid if level == "IMAGE" else literal(None)
@@ -129,7 +142,7 @@ def _rows(scope: Scope, level: Level, ids: Sequence[UUID], columns: Mapping[str,
         series.label("series_uid"),
         sop.label("sop_uid"),
         Study.dicom_patient_id.label("patient"),
-        ISSUER.label("issuer"),
+        (ISSUER if with_issuer else null()).label("issuer"),
         # An array would be taken apart one by one, at a price that shows in a page of a hundred.
         *((func.array_to_string(c, "\\") if tag == MODALITIES else c).label(f"t{tag}") for tag, c in columns.items()),
     )
@@ -137,41 +150,27 @@ def _rows(scope: Scope, level: Level, ids: Sequence[UUID], columns: Mapping[str,
         query = query.join(Study, Study.id == Series.study_id)
     elif level == "IMAGE":
         query = query.join(Series, Series.id == Instance.series_id).join(Study, Study.id == Series.study_id)
+    if columns.keys() & _COUNTS.keys():
+        query = query.join(_counted, true())
     query = query.where(of.id == func.any(list(ids)), Study.organization_id == scope.organization_id)
     return query.where(scope.only) if scope.only is not None else query
 
 
-def _add_counts(
-    session: ActorSession, made: dict[UUID, Json], studies: Mapping[UUID, UUID], tags: Collection[str]
-) -> None:
-    """Counts over the study as it is retrieved, what we made ourselves included; and its SOP classes."""
-    if SERIES_COUNT in tags or INSTANCE_COUNT in tags:
-        query = (
-            select(Series.study_id, func.count(), func.sum(Series.number_of_instances))
-            .where(Series.study_id == func.any(list(set(studies.values()))), Series.number_of_instances > 0)
-            .group_by(Series.study_id)
-        )
-        counts = {row[0]: (row[1], int(row[2])) for row in session.execute(query)}
-        for id_, elements in made.items():
-            for tag, number in zip((SERIES_COUNT, INSTANCE_COUNT), counts.get(studies[id_], (0, 0)), strict=True):
-                if tag in tags:
-                    elements[tag] = element("IS", number)
-    if SOP_CLASSES in tags:
-        classes = select(Series.study_id, func.array_agg(Instance.sop_class_uid.distinct())).join(
-            Instance, Instance.series_id == Series.id
-        )
-        classes = classes.where(Series.study_id == func.any(list(set(studies.values())))).group_by(Series.study_id)
-        of = {row[0]: sorted(row[1]) for row in session.execute(classes)}
-        for id_, elements in made.items():
-            elements[SOP_CLASSES] = element("UI", of.get(studies[id_], []))
+def _add_classes(session: ActorSession, made: dict[UUID, Json], studies: Mapping[UUID, UUID]) -> None:
+    """The SOP classes of each one's study."""
+    query = select(Series.study_id, func.array_agg(Instance.sop_class_uid.distinct())).join(
+        Instance, (Instance.series_id == Series.id) & Instance.rejection_id.is_(None)
+    )
+    query = query.where(Series.study_id == func.any(list(set(studies.values())))).group_by(Series.study_id)
+    of = {row[0]: sorted(row[1]) for row in session.execute(query)}
+    for id_, elements in made.items():
+        elements[SOP_CLASSES] = element("UI", of.get(studies[id_], []))
 
 
 def _add_patient_counts(
     session: ActorSession, scope: Scope, made: dict[UUID, Json], found: Iterable[Row[Any]], tags: Collection[str]
 ) -> None:
     """Counts over those studies of the patient that the actor may see."""
-    if not set(PATIENT_COUNTS) & set(tags):
-        return
     patients = {row.id: (row.patient, row.issuer) for row in found}
     counts: dict[tuple[str | None, str | None], tuple[int, int, int]] = {}
     if wanted := {p for p, _ in patients.values() if p is not None}:
@@ -217,7 +216,8 @@ def _headers(level: Level, ids: list[UUID], tags: list[str] | None) -> Select[An
     picked: Any = Instance.header if tags is None else _picked(tags)
     if level == "IMAGE":
         return select(Instance.id, picked).where(Instance.id == func.any(ids))
-    one = select(picked).where(Instance.series_id == Series.id).limit(1).correlate(Series).scalar_subquery()
+    of_series = select(picked).where(Instance.series_id == Series.id, Instance.rejection_id.is_(None))
+    one = of_series.limit(1).correlate(Series).scalar_subquery()
     if level == "SERIES":
         return select(Series.id, one).where(Series.id == func.any(ids))
     query = select(Series.study_id, one).where(Series.study_id == func.any(ids), Series.number_of_instances > 0)
