@@ -15,19 +15,23 @@ from heliograph.governance.access.door import KnownDep
 from heliograph.governance.access.sessions import Known
 from heliograph.kit.errors import NotFound
 from heliograph.kit.http import SettingsDep, WorksDep
+from heliograph.kit.settings import Settings
+from heliograph.kit.work import WorkFactory
 from heliograph.records.archive.queries import InstancePlace, instance_places
 
 PREFIX = "/dicomweb/{organization_slug}"
 JSON = "application/dicom+json"
 # Revalidated at each use, so that signing out takes images away; an equal tag costs no bytes.
 PRIVATE = "private, no-cache"
+# What is told is a tree; to look for circles in it would cost as much again as writing it.
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, check_circular=False, separators=(",", ":"))
 
 
 class Door:
     """One caller at one DICOMweb root, for one request."""
 
     def __init__(
-        self, request: Request, organization_slug: str, known: KnownDep, works: WorksDep, settings: SettingsDep
+        self, request: Request, organization_slug: str, known: Known, works: WorkFactory, settings: Settings
     ) -> None:
         self.slug, self.known, self.works, self.settings = organization_slug, known, works, settings
         self.gate, self.places = _memory(request)
@@ -84,7 +88,14 @@ def _memory(request: Request) -> tuple[Gate, Places]:
     return cast("tuple[Gate, Places]", state.dicomweb)
 
 
-DoorDep = Annotated[Door, Depends(Door)]
+# Asynchronous, as it never waits: the framework would make each in a thread.
+async def _door(
+    request: Request, organization_slug: str, known: KnownDep, works: WorksDep, settings: SettingsDep
+) -> Door:
+    return Door(request, organization_slug, known, works, settings)
+
+
+DoorDep = Annotated[Door, Depends(_door)]
 
 
 def tag_of(*parts: str) -> str:
@@ -94,4 +105,4 @@ def tag_of(*parts: str) -> str:
 
 def dumps(value: list[dict[str, Any]] | Mapping[str, Any]) -> str:
     """DICOM JSON as text: compact, and never NaN."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return _ENCODER.encode(value)
