@@ -138,6 +138,14 @@ class Settings(BaseSettings):
     delivery_timeout_seconds: float = Field(30.0, gt=0, description="How long to wait for a site's acknowledgement.")
     max_upload_mb: int = Field(2048, ge=1, description="Largest upload in MiB.")
     min_free_mb: int = Field(512, ge=0, description="Refuse images (0xA700, 507) when less disk than this is free.")
+    quarantine_objects: int = Field(
+        1000,
+        ge=0,
+        description="Most objects of an organisation that can't be read and wait in quarantine; more is refused without being kept.",
+    )
+    quarantine_mb: int = Field(
+        2048, ge=0, description="Most MiB of such objects of an organisation; more is refused without being kept."
+    )
     log_level: str = Field(
         "INFO", pattern="^(?i:debug|info|warning|error)$", description="DEBUG, INFO, WARNING or ERROR."
     )

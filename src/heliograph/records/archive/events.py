@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from heliograph.kit.events import Event
@@ -17,6 +18,23 @@ class ImagesIndexed(Event):
     facility_id: UUID
     number_of_instances: int
     is_new_study: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectsHeld(Event):
+    """Objects of a facility came that can't be filed as they are, and wait for a person: once a facility and batch."""
+
+    organization_id: UUID
+    facility_id: UUID
+    last_received_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class QuarantineFull(Event):
+    """What could not be read was refused without being kept: the organisation's quota is reached."""
+
+    organization_id: UUID
+    facility_id: UUID
 
 
 @dataclass(frozen=True, slots=True)

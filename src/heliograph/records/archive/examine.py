@@ -83,6 +83,8 @@ def examine(file: SpooledObject) -> Examined:
         _log.exception("an object made the parser fail", spool_id=str(file.id))
         detail = error.detail if isinstance(error, HeliographError) else type(error).__name__
         return Examined(file, None, _digest(file), UNREADABLE, f"the object could not be read ({detail})")
+    if file.is_refused:
+        return Examined(file, None, _digest(file), UNREADABLE, "it was refused when it came, and its sender told so")
     return Examined(file, facts, facts.sha256)
 
 

@@ -1,7 +1,8 @@
 """The spool: where a received object is durable before anybody is told so, and before it is indexed.
 
 A file's place, `incoming/<organisation>/<facility>/<caller or none>/<time>-<uuid>.dcm`, is all that indexing needs to know of where
-it came from; each part is made by us, so nothing from outside becomes a path. It works without the database.
+it came from; each part is made by us, so nothing from outside becomes a path. It works without the database. What a door refused and
+what is to be kept in quarantine all the same stands in `refused/` instead, in the same folders.
 """
 
 from __future__ import annotations
@@ -22,13 +23,17 @@ from heliograph.records.archive.errors import OutOfSpace
 _STAMP = "%Y%m%dT%H%M%S.%f"
 _NAME = re.compile(r"(\d{8}T\d{6}\.\d{6})-([0-9a-f]{32})\.dcm")
 _NO_CALLER = "none"
+_INCOMING, _REFUSED = "incoming", "refused"
 _UNFINISHED = ".part"
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 @dataclass(frozen=True, slots=True)
 class SpooledObject:
-    """A durable Part 10 file that waits to be indexed. `received_at` is when its last byte was written, UTC."""
+    """A durable Part 10 file that waits to be indexed. `received_at` is when its last byte was written, UTC.
+
+    `is_refused`: its sender was told that it is not stored, so it goes to quarantine, whatever it is.
+    """
 
     path: Path
     organization_id: UUID
@@ -37,6 +42,7 @@ class SpooledObject:
     received_at: datetime
     id: UUID
     length: int
+    is_refused: bool = False
 
 
 @dataclass
@@ -61,10 +67,11 @@ class Incoming:
             while view:
                 view = view[os.write(self.descriptor, view) :]
 
-    def commit(self, *, sync_name: bool = True) -> SpooledObject:
+    def commit(self, *, sync_name: bool = True, refused: bool = False) -> SpooledObject:
         """Makes the file durable under its final name: the file is synced, named, and its folder synced.
 
         Without `sync_name` the caller syncs the folder, once for several files, before anybody is told that they are stored.
+        `refused`: it is kept for the quarantine alone.
 
         Raises:
             OutOfSpace: the disk is full. Nothing was kept.
@@ -73,12 +80,44 @@ class Incoming:
             os.fsync(self.descriptor)
             length = os.fstat(self.descriptor).st_size
             now, id_ = datetime.now(UTC), uuid4()
-            final = self.temporary.with_name(f"{now.strftime(_STAMP)}-{id_.hex}.dcm")
+            folder = self.temporary.parent
+            if refused:
+                folder = folder.parents[3] / _REFUSED / folder.relative_to(folder.parents[2])
+                make_folder(folder)
+            final = folder / f"{now.strftime(_STAMP)}-{id_.hex}.dcm"
             self.temporary.rename(final)
-            if sync_name:
-                sync_folder(final.parent)
-        self.committed = SpooledObject(final, self.organization_id, self.facility_id, self.caller_id, now, id_, length)
+            try:
+                if sync_name:
+                    sync_folder(folder)
+            except OSError:
+                final.unlink(missing_ok=True)
+                raise
+        self.committed = SpooledObject(
+            final, self.organization_id, self.facility_id, self.caller_id, now, id_, length, refused
+        )
         return self.committed
+
+    def replace(self, pieces: Iterable[bytes | memoryview]) -> None:
+        """Writes the file anew; `pieces` may be views of what it held.
+
+        Raises:
+            OutOfSpace: the disk is full; the file stays as it was.
+        """
+        new = self.temporary.with_name(f".{uuid4().hex}{_UNFINISHED}")
+        with full_disk_named():
+            descriptor = _create(new.parent, new)
+            try:
+                for piece in pieces:
+                    view = memoryview(piece)
+                    while view:
+                        view = view[os.write(descriptor, view) :]
+                new.rename(self.temporary)
+                os.dup2(descriptor, self.descriptor, inheritable=False)
+            except BaseException:
+                new.unlink(missing_ok=True)
+                raise
+            finally:
+                os.close(descriptor)
 
 
 @contextlib.contextmanager
@@ -95,7 +134,7 @@ def incoming(
     Raises:
         OutOfSpace: less than `min_free_mb` MiB are free.
     """
-    folder = spool_dir / "incoming" / str(organization_id) / str(facility_id) / str(caller_id or _NO_CALLER)
+    folder = spool_dir / _INCOMING / str(organization_id) / str(facility_id) / str(caller_id or _NO_CALLER)
     with full_disk_named():
         temporary = folder / f".{uuid4().hex}{_UNFINISHED}"
         descriptor = _create(folder, temporary)
@@ -136,7 +175,7 @@ def receive(
 def waiting(spool_dir: Path, limit: int = 1000) -> list[SpooledObject]:
     """Objects that wait to be indexed, oldest first, at most `limit` of each caller, so that none starves another."""
     found: list[SpooledObject] = []
-    for organization in _folders(spool_dir / "incoming"):
+    for organization in (*_folders(spool_dir / _INCOMING), *_folders(spool_dir / _REFUSED)):
         for facility in _folders(organization):
             for caller in _folders(facility):
                 entries = (spooled(caller / name) for name in sorted(_names(caller))[:limit])
@@ -144,12 +183,24 @@ def waiting(spool_dir: Path, limit: int = 1000) -> list[SpooledObject]:
     return sorted(found, key=lambda entry: entry.received_at)
 
 
+def refused(spool_dir: Path, organization_id: UUID) -> tuple[int, int]:
+    """How many refused objects of an organisation wait to be put into quarantine, and their bytes."""
+    count = size = 0
+    for facility in _folders(spool_dir / _REFUSED / str(organization_id)):
+        for caller in _folders(facility):
+            for name in _names(caller):
+                with contextlib.suppress(FileNotFoundError):
+                    size += (caller / name).stat().st_size
+                    count += 1
+    return count, size
+
+
 def spooled(path: Path) -> SpooledObject | None:
     """What a spool file's place says, or None for a file that is not ours or is gone."""
     match = _NAME.fullmatch(path.name)
     if match is None:
         return None
-    caller, facility, organization = (p.name for p in list(path.parents)[:3])
+    caller, facility, organization, kind = (p.name for p in list(path.parents)[:4])
     try:
         return SpooledObject(
             path=path,
@@ -159,6 +210,7 @@ def spooled(path: Path) -> SpooledObject | None:
             received_at=datetime.strptime(match[1], _STAMP).replace(tzinfo=UTC),
             id=UUID(match[2]),
             length=path.stat().st_size,
+            is_refused=kind == _REFUSED,
         )
     except (ValueError, FileNotFoundError):
         return None
@@ -173,7 +225,7 @@ def forget(files: Iterable[SpooledObject]) -> None:
 def drop_unfinished(spool_dir: Path, older_than: float = 86400.0) -> int:
     """Deletes what broken transfers left, when nobody has written to it for `older_than` seconds. Returns how many."""
     dropped = 0
-    for path in (spool_dir / "incoming").glob(f"*/*/*/.*{_UNFINISHED}"):
+    for path in (spool_dir / _INCOMING).glob(f"*/*/*/.*{_UNFINISHED}"):
         with contextlib.suppress(FileNotFoundError):
             if time.time() - path.stat().st_mtime > older_than:
                 path.unlink()

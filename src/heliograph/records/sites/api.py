@@ -29,6 +29,10 @@ Fingerprint = Annotated[
     str, Field(max_length=200, description="SHA-256 of the certificate's DER, in hex; colons may be.")
 ]
 Port = Annotated[int, Field(ge=1, le=65535)]
+HeldAnswer = Annotated[
+    Literal["warning", "success", "failure"],
+    Field(description="What a sender is told whose object is held since other content is here under its UID."),
+]
 
 
 class Made(BaseModel):
@@ -52,6 +56,7 @@ class NewFacility(BaseModel):
     phone: Text | None = None
     quiet_seconds: int | None = Field(None, ge=1, le=86_400)
     is_images_only: bool = False
+    held_answer: HeldAnswer = "warning"
 
 
 class FacilityChange(BaseModel):
@@ -68,6 +73,7 @@ class FacilityChange(BaseModel):
     phone: Text | None = None
     quiet_seconds: int | None = Field(None, ge=1, le=86_400)
     is_images_only: bool | None = None
+    held_answer: HeldAnswer | None = None
     is_active: bool | None = None
 
 

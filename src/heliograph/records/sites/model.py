@@ -16,7 +16,11 @@ class Facility(Base):
     """A place where images are made. Its jurisdiction decides licences; its zone shows times."""
 
     __tablename__ = "facilities"
-    __table_args__ = (UniqueConstraint("organization_id", "code"), {"schema": "sites"})
+    __table_args__ = (
+        UniqueConstraint("organization_id", "code"),
+        CheckConstraint("held_answer in ('warning','success','failure')", name="held_answer"),
+        {"schema": "sites"},
+    )
 
     id: Mapped[Id]
     organization_id: Mapped[UUID] = mapped_column(ForeignKey("tenancy.organizations.id"))
@@ -34,6 +38,8 @@ class Facility(Base):
     quiet_seconds: Mapped[int | None]
     is_images_only: Mapped[bool] = mapped_column(server_default="false")
     """No orders come from here: a complete study makes its own case."""
+    held_answer: Mapped[str] = mapped_column(server_default="warning")
+    """What a sender is told whose object is held since other content is here under its UID: warning (0xB000), success or failure."""
     is_active: Mapped[bool] = mapped_column(server_default="true")
     created_at: Mapped[Stamp]
 

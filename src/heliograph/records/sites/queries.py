@@ -35,6 +35,8 @@ class FacilityFacts:
     quiet_seconds: int | None
     is_images_only: bool
     is_active: bool
+    held_answer: str = "warning"
+    """What is told of an object that is held since other content is here under its UID: warning, success or failure."""
 
 
 @dataclass(frozen=True, slots=True)

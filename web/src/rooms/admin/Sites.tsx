@@ -6,7 +6,7 @@ import { isJurisdiction, nameIn, options, renew, useAdminList, useFacilities, us
 import { ListSection } from "./ListSection";
 import { type Field, RecordDialog, text, type Values } from "./RecordDialog";
 import type { Caller, Endpoint, Facility, Organization } from "./types";
-import { jurisdictionName, KIND_NAMES, languageName } from "./words";
+import { HELD_ANSWERS, jurisdictionName, KIND_NAMES, languageName } from "./words";
 
 export function Active({ on }: { on: boolean }) {
   return on ? <StateDot state="reading">active</StateDot> : <StateDot state="arriving">stopped</StateDot>;
@@ -71,6 +71,14 @@ function facilityFields(organizations: readonly Organization[] | undefined, isNe
     { name: "phone", label: "Telephone", half: true, hint: "Coordinators call it when a delivery fails" },
     { name: "quiet_seconds", label: "Quiet seconds", kind: "number", half: true, hint: "A study is complete after so long without images; empty: 90" },
     { name: "is_images_only", label: "Images only", kind: "switch", hint: "No orders come from here: a complete study makes its own case" },
+    {
+      name: "held_answer",
+      label: "Told to a scanner that sends other content under a known UID",
+      kind: "select",
+      required: true,
+      options: Object.entries(HELD_ANSWERS).map(([value, label]) => ({ value, label })),
+      hint: "Whatever is told, both stay: the first is read, the other waits in quarantine with an alarm. Some scanners stop their queue on a failure",
+    },
     ...(isNew ? [] : [{ name: "is_active", label: "Active", kind: "switch" as const, hint: "A stopped facility sends no images and no orders" }]),
   ];
 }
@@ -110,10 +118,10 @@ export function Facilities() {
           title={open === "new" ? "New facility" : open.name}
           save={open === "new" ? "Add" : "Save"}
           fields={facilityFields(organizations.data, open === "new")}
-          start={open === "new" ? { organization_id: organizations.data?.find((one) => one.kind !== "reading_group")?.id ?? null, report_languages: ["en"], is_images_only: false } : { ...open }}
+          start={open === "new" ? { organization_id: organizations.data?.find((one) => one.kind !== "reading_group")?.id ?? null, report_languages: ["en"], is_images_only: false, held_answer: "warning" } : { ...open }}
           onClose={() => setOpen(null)}
           onSave={async (values) => {
-            const body = { ...pick(values, ["code", "name", "short_name", "jurisdiction", "time_zone", "report_languages", "patient_id_authority", "accession_issuer", "quiet_seconds", "is_images_only"]), phone: text(values.phone) };
+            const body = { ...pick(values, ["code", "name", "short_name", "jurisdiction", "time_zone", "report_languages", "patient_id_authority", "accession_issuer", "quiet_seconds", "is_images_only", "held_answer"]), phone: text(values.phone) };
             if (open === "new") await api.post("/api/admin/facilities", { ...body, organization_id: values.organization_id });
             else await api.patch(url`/api/admin/facilities/${open.id}`, { ...body, is_active: values.is_active });
             renew("facilities");

@@ -24,6 +24,7 @@ export interface Facility {
   phone: string | null;
   quiet_seconds: number | null;
   is_images_only: boolean;
+  held_answer: string;
   is_active: boolean;
 }
 

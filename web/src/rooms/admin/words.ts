@@ -5,6 +5,13 @@ import type { Node, ReaderFacts, Validity } from "./types";
 
 export const ROLE_NAMES: Record<Role, string> = { reader: "Reader", coordinator: "Coordinator", site_staff: "Site staff", administrator: "Administrator", auditor: "Auditor" };
 
+/** What a facility may want its senders told of an object that is held since other content is filed under its UID. */
+export const HELD_ANSWERS: Record<string, string> = {
+  warning: "A warning (B000): it is kept, and somebody should look",
+  success: "Success (0000): its queue goes on, nothing is said",
+  failure: "A failure (C010): it is told that the object is not filed",
+};
+
 export const KIND_NAMES: Record<string, string> = { clinic: "Clinic", community_hospital: "Community hospital", tertiary_hospital: "Tertiary hospital", imaging_centre: "Imaging centre", telemedicine_provider: "Telemedicine provider", reading_group: "Reading group" };
 
 export const SUBSPECIALTIES = ["body", "breast", "cardiac", "chest", "emergency", "ir", "msk", "neuro", "nuclear", "pediatric", "vascular"] as const;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 from heliograph.kit.codecs.dicom.errors import BadIdentity, DicomError, NotDicom, TooDeep, Truncated
@@ -25,6 +26,8 @@ from heliograph.kit.codecs.dicom.walk import (
     items,
 )
 
+_WHOLE = re.compile(r"[+-]?\d{1,12}", re.ASCII)
+
 
 @dataclass(frozen=True, slots=True)
 class Header:
@@ -33,7 +36,8 @@ class Header:
     Dates and times stay as written (PS3.5 6.2 DA, TM). `bits_stored`, `rows` and so on are counts.
     `bad_elements` are the tags whose values could not be read; `charset_suspect` says that names may be
     garbled, so matching must rest on identifiers alone; `pixels_short` that native pixel data holds less
-    than rows, columns and frames promise.
+    than rows, columns and frames promise; `has_strays` that elements of messages or files (groups 0000, 0002)
+    stand in the data set.
     """
 
     sop_class_uid: str
@@ -84,6 +88,7 @@ class Header:
     lossy_image_compression: bool = False
     burned_in_annotation: str | None = None
     charset_suspect: bool = False
+    has_strays: bool = False
     bad_elements: tuple[str, ...] = ()
 
 
@@ -91,12 +96,14 @@ def read_header(
     source: Source,
     *,
     transfer_syntax_uid: str | None = None,
+    fallback_charset: str | None = None,
     max_inflated: int = MAX_INFLATED,
 ) -> Header:
     """The header of a DICOM file, or of a bare data set (no preamble).
 
     `transfer_syntax_uid` says how a bare data set is encoded; without it, it must start plausibly and
-    its encoding is inferred. An element with an unreadable value counts as absent.
+    its encoding is inferred. `fallback_charset` are the defined terms of the character set that counts where none is declared.
+    An element with an unreadable value counts as absent.
 
     Raises:
         NotDicom, Truncated, BadIdentity, TooDeep, Bomb: `errors` says when; no text holds patient data.
@@ -106,7 +113,7 @@ def read_header(
             start, syntax = locate_data_set(data, transfer_syntax_uid)
             body = memoryview(inflate(data[start:], max_inflated=max_inflated)) if syntax in DEFLATED else data
             begin = 0 if syntax in DEFLATED else start
-            return _Reader(body, begin, encoding_of(syntax)).header(syntax, start)
+            return _Reader(body, begin, encoding_of(syntax), fallback_charset).header(syntax, start)
         except RecursionError:
             raise TooDeep("sequences are nested too deeply") from None
 
@@ -142,14 +149,16 @@ def frame_bits(rows: int, columns: int, samples: int, bits_allocated: int, photo
 class _Reader:
     """Top-level elements of one data set by tag, and their values, each read on its own."""
 
-    def __init__(self, data: memoryview, start: int, encoding: Encoding) -> None:
+    def __init__(self, data: memoryview, start: int, encoding: Encoding, fallback_charset: str | None) -> None:
         self.data = data
         self.encoding = encoding
         self.bad: set[int] = set()
         self.found: dict[int, Element] = {}
+        self.has_strays = False
         patients: set[bytes] = set()
         for element in elements(data, start, len(data), encoding):
             if element.tag >> 16 in {0x0000, 0x0002}:  # belongs to messages and files, not to data sets
+                self.has_strays = True
                 continue
             if element.tag == 0x00100020:
                 patients.add(self.raw(element).strip(b" \0"))
@@ -158,8 +167,12 @@ class _Reader:
             self.found.setdefault(element.tag, element)
         if len(patients) > 1:
             raise BadIdentity("PatientID", "occurs twice with different values")
-        charset = self.found.get(0x00080005)
-        self.text = CharacterSet(self.raw(charset) if charset and charset.length <= 256 else None)
+        self.fallback = fallback_charset
+        self.text = self._character_set(self.found.get(0x00080005))
+
+    def _character_set(self, declared: Element | None) -> CharacterSet:
+        terms = self.raw(declared) if declared and declared.length <= 256 else None
+        return CharacterSet(terms, fallback=self.fallback)
 
     def _check(self, element: Element) -> None:
         try:
@@ -195,11 +208,10 @@ class _Reader:
         text = self.code(tag)
         if text is None:
             return None
-        try:
-            number = int(text)
-        except ValueError:
+        if not _WHOLE.fullmatch(text):
             self.bad.add(tag)
             return None
+        number = int(text)
         return number if -(2**31) <= number < 2**31 else None
 
     def short(self, tag: int) -> int | None:
@@ -234,12 +246,13 @@ class _Reader:
         try:
             for start, stop, delimited in items(self.data, element, depth=1):
                 inner = {
-                    e.tag: self.raw(e)
+                    e.tag: e
                     for e in elements(self.data, start, stop + 8 * delimited, element.inner, in_item=delimited)
-                    if e.tag in inner_tags and e.length <= 1024
+                    if e.tag in {0x00080005, *inner_tags} and e.length <= 1024
                 }
+                charset = self._character_set(inner[0x00080005]) if 0x00080005 in inner else self.text
                 for wanted in inner_tags:
-                    if text := self.text.decode(inner.get(wanted, b"")).strip(" \0"):
+                    if wanted in inner and (text := charset.decode(self.raw(inner[wanted])).strip(" \0")):
                         return text
                 return None
         except DicomError:
@@ -251,7 +264,8 @@ class _Reader:
         study, series = self.uid(0x0020000D, "StudyInstanceUID"), self.uid(0x0020000E, "SeriesInstanceUID")
         rows, columns = self.short(0x00280010), self.short(0x00280011)
         pixel = next((self.found[tag] for tag in PIXEL_TAGS if tag in self.found), None)
-        if rows and columns and pixel is None and 0x00287FE0 not in self.found:
+        # MR spectroscopy has rows and columns of spectra (PS3.3 C.8.14.1); Pixel Data Provider URL stands for pixels that are elsewhere.
+        if rows and columns and pixel is None and not self.found.keys() & {0x00287FE0, 0x56000020}:
             raise Truncated("the object describes an image but has no pixel data")
         frames = max(1, self.whole(0x00280008) or 1)
         samples, allocated = self.short(0x00280002) or 1, self.short(0x00280100)
@@ -313,5 +327,6 @@ class _Reader:
             lossy_image_compression=self.code(0x00282110) == "01",
             burned_in_annotation=self.code(0x00280301),
             charset_suspect=self.text.suspect,
+            has_strays=self.has_strays,
             bad_elements=tuple(f"{tag:08X}" for tag in sorted(self.bad)),
         )

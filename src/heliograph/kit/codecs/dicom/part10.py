@@ -62,19 +62,29 @@ def part10_header(
     ):
         if not valid_uid(uid):
             raise BadIdentity(keyword, "is missing or is not a valid UID")
-    body = b"".join(
-        (
-            struct.pack("<HH2s2xI2s", 2, 0x0001, b"OB", 2, b"\x00\x01"),
-            _element(0x0002, b"UI", sop_class_uid),
-            _element(0x0003, b"UI", sop_instance_uid),
-            _element(0x0010, b"UI", transfer_syntax_uid),
-            _element(0x0012, b"UI", IMPLEMENTATION_CLASS_UID),
-            _element(0x0013, b"SH", IMPLEMENTATION_VERSION_NAME),
-            _element(0x0016, b"AE", source_ae_title),
-            _element(0x0017, b"AE", sending_ae_title),
-            _element(0x0018, b"AE", receiving_ae_title),
-        )
+    return _header(
+        _element(0x0002, b"UI", sop_class_uid),
+        _element(0x0003, b"UI", sop_instance_uid),
+        _element(0x0010, b"UI", transfer_syntax_uid),
+        _element(0x0012, b"UI", IMPLEMENTATION_CLASS_UID),
+        _element(0x0013, b"SH", IMPLEMENTATION_VERSION_NAME),
+        _element(0x0016, b"AE", source_ae_title),
+        _element(0x0017, b"AE", sending_ae_title),
+        _element(0x0018, b"AE", receiving_ae_title),
     )
+
+
+def nameless_header(transfer_syntax_uid: str) -> bytes:
+    """The same for a data set that came under no valid UID: it tells how to read what is kept of it, and names nothing."""
+    return _header(
+        _element(0x0010, b"UI", transfer_syntax_uid),
+        _element(0x0012, b"UI", IMPLEMENTATION_CLASS_UID),
+        _element(0x0013, b"SH", IMPLEMENTATION_VERSION_NAME),
+    )
+
+
+def _header(*elements: bytes) -> bytes:
+    body = b"".join((struct.pack("<HH2s2xI2s", 2, 0x0001, b"OB", 2, b"\x00\x01"), *elements))
     return bytes(128) + b"DICM" + struct.pack("<HH2sHI", 2, 0, b"UL", 4, len(body)) + body
 
 
