@@ -43,7 +43,8 @@ def make_context(
     engine = make_engine(database_url, pool=settings.database_pool, application_name=f"heliograph {part}")
     sessions = make_sessions(engine)
     works = WorkFactory(sessions, record_event, jobs.defer_in, wiring.wire(Reactions()), clock or SystemClock())
-    return Context(settings, database_url, engine, sessions, works, Objects(settings.objects_location))
+    objects = Objects(settings.objects_location, remembered=settings.data_dir / "objects.mark")
+    return Context(settings, database_url, engine, sessions, works, objects)
 
 
 @dataclass(frozen=True)

@@ -141,11 +141,15 @@ class MetadataParts:
         with spool.full_disk_named():
             if self._file is None:
                 spool.make_folder(self.to.spool_dir)
-                self._file = self._stack.enter_context(tempfile.TemporaryFile(dir=self.to.spool_dir))  # noqa: SIM115
+                # Without a buffer, so that a full disk shows at once, and not when the file is read or closed.
+                file = tempfile.TemporaryFile(dir=self.to.spool_dir, buffering=0)  # noqa: SIM115
+                self._file = self._stack.enter_context(file)
             free = os.fstatvfs(self._file.fileno())
             if free.f_bavail * free.f_frsize < self.to.min_free_mb << 20:
                 raise OutOfSpace
-            self._file.write(piece)
+            left = piece
+            while left:
+                left = left[self._file.write(left) :]
         self._end += len(piece)
 
     def _documents(self) -> list[Any]:

@@ -70,6 +70,9 @@ def origin_of(key: str) -> Origin | None:
 
 def place(objects: Objects, placed: list[tuple[str, Path]]) -> None:
     """Stores each (key, file): a hard link where objects live in a folder of the same disk, else a copy. Durable on return."""
+    if not placed:
+        return
+    objects.check()
     folders: set[Path] = set()
     for key, source in placed:
         target = objects.path_of(key)
@@ -96,6 +99,7 @@ def write(objects: Objects, key: str, data: bytes) -> None:
     if target is None:
         objects.put(key, data)
         return
+    objects.check()
     make_folder(target.parent)
     with _replacing(target) as temporary:
         with temporary.open("wb") as file:
