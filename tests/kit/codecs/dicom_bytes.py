@@ -23,6 +23,12 @@ def text(tag: int, vr: str, value: str | bytes) -> bytes:
     return element(tag, vr, raw + (b"" if len(raw) % 2 == 0 else (b"\0" if vr == "UI" else b" ")))
 
 
+def items(tag: int, *inside: bytes) -> bytes:
+    """A sequence of defined length, its items too."""
+    made = b"".join(struct.pack("<HHI", 0xFFFE, 0xE000, len(one)) + one for one in inside)
+    return element(tag, "SQ", made)
+
+
 def data_set(*more: bytes, without: tuple[int, ...] = (), **uids: str) -> bytes:
     """The four identifying UIDs and `more`, in the order of their tags."""
     parts = {

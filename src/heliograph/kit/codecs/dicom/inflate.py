@@ -14,13 +14,13 @@ _STEP = 4 << 20
 
 
 def inflate(data: memoryview, *, max_inflated: int = MAX_INFLATED) -> bytes:
-    """The data set inside a raw deflate stream; at most `max_inflated` bytes.
+    """The data set inside a raw deflate stream; at most `max_inflated` bytes. One in a zlib wrapper (RFC 1950), which is wrong, is taken.
 
     Raises:
         Bomb: it expands beyond `max_inflated`, or beyond 250:1 after the first 32 MiB.
         Truncated: the stream is damaged or has no end.
     """
-    stream = zlib.decompressobj(-zlib.MAX_WBITS)
+    stream = zlib.decompressobj(zlib.MAX_WBITS if _is_wrapped(data) else -zlib.MAX_WBITS)
     parts: list[bytes] = []
     size, rest = 0, bytes(data)
     try:
@@ -36,3 +36,12 @@ def inflate(data: memoryview, *, max_inflated: int = MAX_INFLATED) -> bytes:
     except zlib.error:
         raise Truncated("the deflated data set is damaged") from None
     return b"".join(parts)
+
+
+def _is_wrapped(data: memoryview) -> bool:
+    """A zlib header; a raw stream that began so would be a stored block whose two lengths belie each other."""
+    return len(data) > 5 and data[0] == 0x78 and int.from_bytes(data[:2], "big") % 31 == 0 and not _is_stored(data)
+
+
+def _is_stored(data: memoryview) -> bool:
+    return int.from_bytes(data[1:3], "little") ^ int.from_bytes(data[3:5], "little") == 0xFFFF

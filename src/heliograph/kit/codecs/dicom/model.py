@@ -46,6 +46,7 @@ _DECIMAL = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 _INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
 _NUMBERS = {"US": "H", "SS": "h", "UL": "I", "SL": "i", "UV": "Q", "SV": "q", "FL": "f", "FD": "d"}
 _CODES = frozenset({"AE", "AS", "CS", "DA", "DT", "TM", "UI"})
+_OF_CHARACTER_SET = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})
 _SINGLE = frozenset({"ST", "LT", "UT", "UR"})
 _BINARY = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "UN"})
 _SAFE_INTEGER = 2**53
@@ -61,12 +62,14 @@ def dicom_json(
     *,
     transfer_syntax_uid: str | None = None,
     bulk_uri: Callable[[str], str] = default_bulk_uri,
+    fallback_charset: str | None = None,
     max_inflated: int = MAX_INFLATED,
 ) -> Json:
     """The data set of a DICOM file, or a bare one, in the DICOM JSON Model, tags ascending.
 
     `bulk_uri` makes the BulkDataURI from an element's path: tags, and item numbers from 0, joined by "/".
-    Texts are in UTF-8 and Specific Character Set says so. Groups 0000 and 0002 and group lengths are
+    Texts are in UTF-8 and Specific Character Set says so, also where the object says nothing and has text beyond ASCII; that is read
+    in `fallback_charset` (defined terms), if given. Groups 0000 and 0002 and group lengths are
     left out. Binary values above 1024 bytes, private ones above 256, are referred to.
 
     Raises:
@@ -79,10 +82,15 @@ def dicom_json(
         deflated = syntax in DEFLATED
         body = memoryview(inflate(data[start:], max_inflated=max_inflated)) if deflated else data
         try:
-            maker = _Maker(body, bulk_uri)
-            return maker.data_set(0 if deflated else start, len(body), encoding_of(syntax), CharacterSet())
+            maker = _Maker(body, bulk_uri, fallback_charset)
+            made = maker.data_set(
+                0 if deflated else start, len(body), encoding_of(syntax), CharacterSet(fallback=fallback_charset)
+            )
         except RecursionError:
             raise TooDeep("sequences are nested too deeply") from None
+    if maker.is_beyond_ascii and "00080005" not in made:
+        made = dict(sorted({**made, "00080005": {"vr": "CS", "Value": ["ISO_IR 192"]}}.items()))
+    return made
 
 
 def json_element(vr: str, text: str) -> Json:
@@ -110,9 +118,11 @@ def _encoded(dataset: Dataset) -> bytes:
 
 
 class _Maker:
-    def __init__(self, data: memoryview, bulk_uri: Callable[[str], str]) -> None:
+    def __init__(self, data: memoryview, bulk_uri: Callable[[str], str], fallback_charset: str | None) -> None:
         self.data = data
         self.bulk_uri = bulk_uri
+        self.fallback_charset = fallback_charset
+        self.is_beyond_ascii = False
 
     def data_set(
         self,
@@ -132,7 +142,7 @@ class _Maker:
         for element in elements(self.data, start, stop + 8 * delimited, encoding, depth=depth, in_item=delimited):
             found.setdefault(element.tag, element)
         if 0x00080005 in found:
-            charset = CharacterSet(self.raw(found[0x00080005]))
+            charset = CharacterSet(self.raw(found[0x00080005]), fallback=self.fallback_charset)
         if 0x00280103 in found:
             signed = any(self.raw(found[0x00280103]))
         made: Json = {}
@@ -187,7 +197,10 @@ class _Maker:
             return {"vr": vr, "InlineBinary": base64.b64encode(self._little(element, vr, encoding)).decode()}
         if vr in _NUMBERS and element.length > 16 * MAX_INLINE:
             return {"vr": vr, "BulkDataURI": self.bulk_uri(path)}
-        values = _values(self.raw(element), vr, encoding, charset)
+        raw = self.raw(element)
+        values = _values(raw, vr, encoding, charset)
+        if vr in _OF_CHARACTER_SET and (not raw.isascii() or b"\x1b" in raw):
+            self.is_beyond_ascii = True
         if values is None:
             return None
         return {"vr": vr, "Value": values} if values else {"vr": vr}

@@ -230,7 +230,8 @@ def _originals(
         return bytes(data[begin:stop]) + item + bytes(data[stop : present.end])
     if present.length + len(item) >= UNDEFINED:
         raise CannotRewrite("a value is longer than its representation allows")
-    return outer.element(_ORIGINALS, "SQ", bytes(data[present.offset : stop]) + item)
+    vr = "SQ" if present.inner == outer.encoding else "UN"  # an older system passed it on as UN: its items are implicit
+    return outer.element(_ORIGINALS, vr, bytes(data[present.offset : stop]) + item)
 
 
 def _value(data: memoryview, element: Element) -> bytes:

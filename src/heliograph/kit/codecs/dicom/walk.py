@@ -83,7 +83,7 @@ def implicit_vr(tag: int) -> str:
         return "UN"
 
 
-def elements(  # noqa: C901 - the hot loop of ingest; calls would cost more than they explain
+def elements(  # noqa: C901, PLR0912 - the hot loop of ingest; calls would cost more than they explain
     data: memoryview, at: int, end: int, encoding: Encoding, *, depth: int = 0, in_item: bool = False
 ) -> Iterator[Element]:
     """The elements of one data set between `at` and `end`, in their order.
@@ -132,7 +132,10 @@ def elements(  # noqa: C901 - the hot loop of ingest; calls would cost more than
             continue
         if length > end - value:
             raise Truncated("an element is longer than the bytes that are left")
-        yield Element(tag, vr, value, length, value + length, False, inner)
+        element = Element(tag, vr, value, length, value + length, False, inner)
+        if vr == "UN" and length >= 8 and not group & 1 and implicit_vr(tag) == "SQ":
+            element = _unveiled(data, element, depth)
+        yield element
         at = value + length
     if in_item:
         raise Truncated("an item has no delimiter")
@@ -154,6 +157,16 @@ def items(data: memoryview, sequence: Element, *, depth: int) -> Iterator[tuple[
                 raise Truncated("an item is longer than its sequence")
             yield at + 8, at + 8 + length, False
             at += 8 + length
+
+
+def _unveiled(data: memoryview, unknown: Element, depth: int) -> Element:
+    """A sequence of the standard's that an older system passed on as UN: its items are implicit (PS3.5 6.2.2). UN if they are not."""
+    sequence = unknown._replace(vr="SQ", inner=IMPLICIT)
+    try:
+        check_depth(data, sequence, depth + 1)
+    except (Truncated, NotDicom):
+        return unknown
+    return sequence
 
 
 def check_depth(data: memoryview, sequence: Element, depth: int) -> None:
