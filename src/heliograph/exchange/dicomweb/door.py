@@ -48,7 +48,7 @@ class Door:
     def place(self, study_uid: str, series_uid: str, sop_uid: str) -> InstancePlace:
         """Where an instance is."""
         seen = self.study(study_uid)
-        return self.places.find(self.works, self.known.actor, seen.study_id, series_uid, sop_uid)
+        return self.places.find(self.works, self.known.actor, seen, series_uid, sop_uid)
 
     def place_of_object(self, study_uid: str, sop_uid: str, series_uid: str | None = None) -> InstancePlace:
         """Where an instance is, named without its series."""
@@ -77,7 +77,7 @@ def remembered(
     """What `Door.place` would say, if it is remembered: nothing is asked, and nothing refused."""
     gate, places = _memory(request)
     seen = gate.remembered(known, slug, study_uid)
-    return places.remembered(seen.study_id, series_uid, sop_uid) if seen else None
+    return places.remembered(seen, series_uid, sop_uid) if seen else None
 
 
 def _memory(request: Request) -> tuple[Gate, Places]:
@@ -101,6 +101,11 @@ DoorDep = Annotated[Door, Depends(_door)]
 def tag_of(*parts: str) -> str:
     """A strong entity tag of what the parts name."""
     return '"' + hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32] + '"'
+
+
+def version_of(place: InstancePlace) -> tuple[str, ...]:
+    """What of an object an entity tag names: its bytes, and what is put right of them."""
+    return (place.sha256.hex(), str(place.overlay.id)) if place.overlay else (place.sha256.hex(),)
 
 
 def dumps(value: list[dict[str, Any]] | Mapping[str, Any]) -> str:

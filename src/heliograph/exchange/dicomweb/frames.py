@@ -5,14 +5,15 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from uuid import UUID
 
+from heliograph.exchange.dicomweb.visible import Seen
 from heliograph.kit.actor import Actor
 from heliograph.kit.codecs.dicom import FrameMissing, FrameTable, inflate, read_frame
 from heliograph.kit.errors import NotFound
 from heliograph.kit.objects import Objects
 from heliograph.kit.work import WorkFactory
+from heliograph.records.archive.overlay import whole_object
 from heliograph.records.archive.queries import InstancePlace, instance_places
 
 _MOST_REMEMBERED = 50_000
@@ -24,35 +25,36 @@ class NoSuchFrame(NotFound):
 
 
 class Places:
-    """Where instances are. A place never changes, so it is remembered; who may ask is the gate's business. Safe for several threads."""
+    """Where instances are. Within a revision of the study a place never changes, so it is remembered; who may ask, and which revision
+    holds, is the gate's business. Safe for several threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._known: OrderedDict[tuple[UUID, str, str], InstancePlace] = OrderedDict()
+        self._known: OrderedDict[tuple[UUID, int, str, str], InstancePlace] = OrderedDict()
 
-    def remembered(self, study_id: UUID, series_uid: str, sop_uid: str) -> InstancePlace | None:
+    def remembered(self, seen: Seen, series_uid: str, sop_uid: str) -> InstancePlace | None:
         """The place of one instance, if it is remembered."""
-        key = (study_id, series_uid, sop_uid)
+        key = (seen.study_id, seen.revision, series_uid, sop_uid)
         with self._lock:
             found = self._known.get(key)
             if found is not None:
                 self._known.move_to_end(key)
         return found
 
-    def find(self, works: WorkFactory, actor: Actor, study_id: UUID, series_uid: str, sop_uid: str) -> InstancePlace:
+    def find(self, works: WorkFactory, actor: Actor, seen: Seen, series_uid: str, sop_uid: str) -> InstancePlace:
         """The place of one instance; the whole series is remembered at the first question.
 
         Raises:
             NotFound: no such instance in this series.
         """
-        found = self.remembered(study_id, series_uid, sop_uid)
+        found = self.remembered(seen, series_uid, sop_uid)
         if found is not None:
             return found
         with works.read(actor) as work:
-            places = instance_places(work.session, study_id, series_instance_uid=series_uid)
+            places = instance_places(work.session, seen.study_id, series_instance_uid=series_uid)
         with self._lock:
             for place in places:
-                self._known[study_id, series_uid, place.sop_instance_uid] = place
+                self._known[seen.study_id, seen.revision, series_uid, place.sop_instance_uid] = place
             while len(self._known) > _MOST_REMEMBERED:
                 self._known.popitem(last=False)
             found = next((p for p in places if p.sop_instance_uid == sop_uid), None)
@@ -87,22 +89,6 @@ def _ranges(objects: Objects, place: InstancePlace) -> Callable[[int, int], byte
 def _inflated(objects: Objects, place: InstancePlace) -> Callable[[int, int], bytes]:
     body = inflate(memoryview(whole_object(objects, place))[place.dataset_offset :])
     return lambda offset, length: body[offset : offset + length]
-
-
-def whole_object(objects: Objects, place: InstancePlace) -> bytes:
-    """The stored file, exactly."""
-    return objects.get_range(place.object_key, place.object_offset, place.object_length)
-
-
-def source_of(objects: Objects, place: InstancePlace) -> Path | bytes:
-    """The stored file, as a path where it is one (it need not be read whole), else its bytes."""
-    path = objects.path_of(place.object_key)
-    return path if path is not None and place.object_offset == 0 else whole_object(objects, place)
-
-
-def pieces(objects: Objects, place: InstancePlace) -> Iterator[bytes]:
-    """The stored file, exactly, in pieces of a mebibyte."""
-    return range_pieces(objects, place, 0, place.object_length)
 
 
 def range_pieces(objects: Objects, place: InstancePlace, offset: int, length: int) -> Iterator[bytes]:

@@ -8,17 +8,19 @@ from dataclasses import dataclass
 from fastapi import Response
 from PIL import Image
 from pydicom import Dataset
+from pydicom.datadict import dictionary_VR
 
 from heliograph.exchange.dicomweb import multipart, report_text
 from heliograph.exchange.dicomweb.asked import Asked, streamed, unchanged, whole
 from heliograph.exchange.dicomweb.bulk import document, document_type
-from heliograph.exchange.dicomweb.door import tag_of
-from heliograph.exchange.dicomweb.frames import NoSuchFrame, frames_of, source_of
+from heliograph.exchange.dicomweb.door import tag_of, version_of
+from heliograph.exchange.dicomweb.frames import NoSuchFrame, frames_of
 from heliograph.exchange.dicomweb.negotiate import MediaRange, Offer, choose, refuse_mixed
 from heliograph.exchange.dicomweb.render import NotRenderable, drawn, encoded, header_of
 from heliograph.exchange.dicomweb.render_options import Picture
 from heliograph.kit.codecs.dicom import FrameTable
 from heliograph.kit.objects import Objects
+from heliograph.records.archive.overlay import source_of
 from heliograph.records.archive.queries import InstancePlace
 
 MOST_SHOWN = 1000
@@ -80,7 +82,9 @@ def answer(
     one = shown[0] if len(shown) == 1 else representative
     forms = [False, True] if len(shown) == 1 else [True, False] if one else [True]
     offer = choose(types, [Offer(media, is_multipart) for is_multipart in forms for media in STILL])
-    names = [f"{s.place.sha256.hex()}/{s.number}" for s in (shown if offer.is_multipart or one is None else [one])]
+    names = [
+        f"{'/'.join(version_of(s.place))}/{s.number}" for s in (shown if offer.is_multipart or one is None else [one])
+    ]
     tag = tag_of(*names, repr(how), str(offer), str(len(animated)))
     if offer.is_multipart:
         tag = f"W/{tag}"
@@ -103,7 +107,7 @@ def answer(
 
 def picture_answer(asked: Asked, objects: Objects, shown: Shown, how: Picture, media: str) -> Response:
     """One frame as one bare picture. Raises NotRenderable, NoSuchFrame, BadParameter."""
-    tag = tag_of(shown.place.sha256.hex(), str(shown.number), repr(how), media)
+    tag = tag_of(*version_of(shown.place), str(shown.number), repr(how), media)
     return unchanged(tag) if asked.has(tag) else whole(asked, media, tag, image(objects, shown, how, media))
 
 
@@ -119,11 +123,11 @@ def document_answer(
     refuse_mixed(types)
     source = source_of(objects, place)
     is_pdf = document_type(source) == "application/pdf"
-    dataset = Dataset() if is_pdf else header_of(source)
+    dataset = Dataset() if is_pdf else _header(objects, place)
     if not is_pdf and not report_text.is_report(dataset):
         raise NotRenderable
     kind = choose(types, (Offer("application/pdf"),) if is_pdf else (Offer("text/html"), Offer("text/plain"))).type
-    tag = tag_of(place.sha256.hex(), kind)
+    tag = tag_of(*version_of(place), kind)
     if asked.has(tag):
         return unchanged(tag)
     if is_pdf:
@@ -135,7 +139,7 @@ def document_answer(
 def is_document(objects: Objects, place: InstancePlace) -> bool:
     """Whether an object without frames is shown as a document."""
     source = source_of(objects, place)
-    return document_type(source) == "application/pdf" or report_text.is_report(header_of(source))
+    return document_type(source) == "application/pdf" or report_text.is_report(_header(objects, place))
 
 
 def all_frames(place: InstancePlace) -> list[Shown]:
@@ -149,8 +153,16 @@ def _drawn(objects: Objects, shown: Shown, how: Picture, dataset: Dataset | None
     if place.frame_table is not None and FrameTable.from_bytes(place.frame_table).kind == "stream":
         raise NotRenderable("Video is not rendered here; retrieve it as it is stored.")
     (frame,) = frames_of(objects, place, [shown.number])
-    dataset = dataset if dataset is not None else header_of(source_of(objects, place))
+    dataset = dataset if dataset is not None else _header(objects, place)
     return drawn(dataset, frame, place.transfer_syntax_uid, how, number=shown.number)
+
+
+def _header(objects: Objects, place: InstancePlace) -> Dataset:
+    """The object's header with what is put right of it."""
+    dataset = header_of(source_of(objects, place))
+    for tag, text in place.overlay.values.items() if place.overlay else ():
+        dataset.add_new(tag, dictionary_VR(tag), text.split("\\") if "\\" in text else text)
+    return dataset
 
 
 def _each(objects: Objects, shown: Sequence[Shown], how: Picture, media: str) -> Iterator[bytes]:
@@ -162,7 +174,7 @@ def _each(objects: Objects, shown: Sequence[Shown], how: Picture, media: str) ->
             uid = one.place.sop_instance_uid
             try:
                 if uid not in headers:
-                    headers = {uid: header_of(source_of(objects, one.place))}
+                    headers = {uid: _header(objects, one.place)}
                 yield encoded([_drawn(objects, one, how, headers[uid])], media, how.quality)
             except (NotRenderable, NoSuchFrame):
                 continue
@@ -186,7 +198,7 @@ def _animation(objects: Objects, shown: Sequence[Shown], how: Picture) -> bytes:
     dataset, uid = Dataset(), ""
     for one in shown:
         if one.place.sop_instance_uid != uid:
-            dataset, uid = header_of(source_of(objects, one.place)), one.place.sop_instance_uid
+            dataset, uid = _header(objects, one.place), one.place.sop_instance_uid
             milliseconds = _frame_time(dataset)
         images.append(_drawn(objects, one, how, dataset))
         pixels += images[-1].width * images[-1].height

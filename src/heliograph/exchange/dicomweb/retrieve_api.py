@@ -11,14 +11,15 @@ from fastapi import APIRouter, Response
 from heliograph.exchange.dicomweb import multipart, wado
 from heliograph.exchange.dicomweb.asked import Asked, AskedDep, ranged, streamed, unchanged, whole
 from heliograph.exchange.dicomweb.bulk import ENCAPSULATED_DOCUMENT, bulk_value, document, document_type
-from heliograph.exchange.dicomweb.door import JSON, PREFIX, PRIVATE, DoorDep, tag_of
-from heliograph.exchange.dicomweb.frames import range_pieces, source_of
+from heliograph.exchange.dicomweb.door import JSON, PREFIX, PRIVATE, DoorDep, tag_of, version_of
+from heliograph.exchange.dicomweb.frames import range_pieces
 from heliograph.exchange.dicomweb.negotiate import Offer, choose, refuse_mixed
 from heliograph.exchange.dicomweb.syntaxes import FRAME_TYPES, OCTETS
 from heliograph.kit.errors import NotFound
 from heliograph.kit.http import ObjectsDep
 from heliograph.kit.objects import Objects
 from heliograph.records.archive import metadata
+from heliograph.records.archive.overlay import source_of
 from heliograph.records.archive.queries import InstancePlace
 
 router = APIRouter(prefix=PREFIX, tags=["dicomweb"])
@@ -132,13 +133,15 @@ def bare_object(asked: Asked, objects: Objects, place: InstancePlace, offer: Off
     """One object as one file."""
     kind = wado.kind_of(offer)
     if offer.transfer_syntax != place.transfer_syntax_uid:
-        tag = _weak(place.sha256.hex(), kind)
+        tag = _weak(*version_of(place), kind)
         if asked.has(tag):
             return unchanged(tag)
         return streamed(asked, kind, wado.object_pieces(objects, place, offer), tag=tag)
-    tag = tag_of(place.sha256.hex())
+    tag = tag_of(*version_of(place))
     if asked.has(tag):
         return unchanged(tag)
+    if place.overlay is not None:
+        return whole(asked, kind, tag, b"".join(wado.file_pieces(objects, place)))
     return ranged(
         asked,
         kind,
@@ -150,14 +153,14 @@ def bare_object(asked: Asked, objects: Objects, place: InstancePlace, offer: Off
 
 def _objects(asked: Asked, objects: Objects, places: list[InstancePlace]) -> Response:
     refuse_mixed(asked.types)
-    chosen = wado.acceptable(places, asked.types)
+    chosen = wado.correctable(objects, wado.acceptable(places, asked.types))
     boundary = multipart.new_boundary()
     body = wado.objects_body(objects, chosen, boundary)
     if len(places) == 1:  # what can't be had at all is refused, not answered in part
         place, offer = chosen[0]
         if not asked.is_head:
             wado.check_transcodable(objects, place, offer)
-    # PS3.18 10.4.3.1: 206 where only some of the objects can be had as accepted.
+    # PS3.18 10.4.3.1: 206 where only some of the objects can be had, as accepted and put right.
     status = 200 if len(chosen) == len(places) else 206
     return streamed(asked, multipart.content_type(boundary, "application/dicom"), body, status=status)
 

@@ -48,6 +48,8 @@ class Seen:
 
     study_id: UUID
     organization_id: UUID
+    revision: int
+    """Of the study, then: what is remembered of its objects is of one revision (see `Places`)."""
 
 
 def only_for(actor: Actor) -> ColumnElement[bool]:
@@ -111,10 +113,10 @@ class Gate:
             return seen
         with works.begin(actor) as work:
             organization_id = organization_of(work.session, slug)
-            study_id = study_by_uid(work.session, Scope(organization_id, only_for(actor)), uid)
-            if study_id is None:
+            found = study_by_uid(work.session, Scope(organization_id, only_for(actor)), uid)
+            if found is None:
                 raise NotFound(action="images.viewed", organization_id=organization_id)
-            seen = Seen(study_id, organization_id)
+            seen = Seen(found[0], organization_id, found[1])
             record_view(work, seen.study_id)
         if key is not None:
             with self._lock:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from heliograph.exchange.dicomweb import multipart
 from heliograph.exchange.dicomweb.bulk import bulk_value, is_pixel_data
-from heliograph.exchange.dicomweb.frames import NoSuchFrame, frames_of, pieces, source_of
+from heliograph.exchange.dicomweb.frames import NoSuchFrame, frames_of
 from heliograph.exchange.dicomweb.negotiate import MediaRange, NotAcceptable, Offer, choose
 from heliograph.exchange.dicomweb.syntaxes import OCTETS, frame_offers, frame_type, object_offers, swapped
 from heliograph.kit.codecs.dicom import DicomError, FrameTable, inflate, locate_data_set, opened
@@ -17,6 +18,7 @@ from heliograph.kit.codecs.dicom.transcode import encoded_frame, native_frame, t
 from heliograph.kit.codecs.dicom.walk import encoding_of
 from heliograph.kit.errors import Invalid
 from heliograph.kit.objects import Objects
+from heliograph.records.archive.overlay import outgoing_file, source_of
 from heliograph.records.archive.queries import InstancePlace
 
 _MOST_FRAMES = 1000
@@ -30,6 +32,10 @@ class BadFrameList(Invalid):
 
 class NotTranscodable(NotAcceptable):
     """This object can't be had in the transfer syntax that you accept: its pixels can't be decoded."""
+
+
+class NotCorrectable(NotAcceptable):
+    """What is put right of this object can't be said in it, and as it came it must not go out. The archive's people can see it."""
 
 
 def frame_numbers(text: str) -> list[int]:
@@ -78,17 +84,43 @@ def acceptable(places: Sequence[InstancePlace], types: Sequence[MediaRange]) -> 
 
 
 def object_pieces(objects: Objects, place: InstancePlace, offer: Offer) -> Iterator[bytes]:
-    """A whole Part 10 file as offered, in pieces.
+    """A whole Part 10 file as offered, in pieces, with what is put right of it.
 
     Raises:
-        NotTranscodable: before the first piece.
+        NotTranscodable, NotCorrectable: before the first piece.
     """
     if offer.transfer_syntax == place.transfer_syntax_uid:
-        return pieces(objects, place)
+        return file_pieces(objects, place)
+    source = b"".join(file_pieces(objects, place)) if place.overlay else source_of(objects, place)
     try:
-        return transcoded(source_of(objects, place), offer.transfer_syntax)
+        return transcoded(source, offer.transfer_syntax)
     except DicomError as error:
         raise NotTranscodable from error
+
+
+def file_pieces(objects: Objects, place: InstancePlace) -> Iterator[bytes]:
+    """A whole Part 10 file in its own transfer syntax, with what is put right of it.
+
+    Raises:
+        NotCorrectable: before the first piece.
+    """
+    try:
+        return map(bytes, outgoing_file(objects, place))
+    except DicomError as error:
+        raise NotCorrectable from error
+
+
+def correctable(objects: Objects, chosen: Sequence[tuple[InstancePlace, Offer]]) -> list[tuple[InstancePlace, Offer]]:
+    """Those that can go out with what is put right of them. Raises NotCorrectable if none can."""
+    found = []
+    for place, offer in chosen:
+        with suppress(NotCorrectable):
+            if place.overlay is not None:
+                file_pieces(objects, place)
+            found.append((place, offer))
+    if chosen and not found:
+        raise NotCorrectable
+    return found
 
 
 def check_transcodable(objects: Objects, place: InstancePlace, offer: Offer) -> None:
@@ -106,9 +138,9 @@ def objects_body(objects: Objects, chosen: Sequence[tuple[InstancePlace, Offer]]
             try:
                 content = object_pieces(objects, place, offer)
             except NotTranscodable:
-                syntax, content = place.transfer_syntax_uid, pieces(objects, place)
+                syntax, content = place.transfer_syntax_uid, file_pieces(objects, place)
             headers = {"Content-Type": f"application/dicom; transfer-syntax={syntax}"}
-            if syntax == place.transfer_syntax_uid:
+            if syntax == place.transfer_syntax_uid and place.overlay is None:
                 headers["Content-Length"] = str(place.object_length)
             yield headers, content
 

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pydicom
 
-from heliograph.kit.codecs.dicom import opened, part10_header
+from heliograph.kit.codecs.dicom import DicomError, opened, part10_header
 from heliograph.kit.codecs.dicom.part10 import EXPLICIT_LITTLE, IMPLICIT_LITTLE
 from heliograph.kit.codecs.dicom.transcode import transcoded
 from heliograph.kit.errors import HeliographError
 from heliograph.kit.net.dicom import ToSend, file_to_send
 from heliograph.kit.net.dicom.sender import Converter
 from heliograph.kit.objects import Objects
+from heliograph.records.archive.overlay import outgoing_file
 from heliograph.records.archive.present import StoredObject
 
 _CHUNK = 4 << 20  # bytes, even
@@ -26,10 +27,20 @@ class NotConvertible(HeliographError):
 
 
 def outgoing(objects: Objects, stored: StoredObject) -> ToSend:
-    """An object of the archive, read from where it is kept when its turn comes, never whole in memory."""
+    """An object of the archive with what is put right of it, read from where it is kept when its turn comes, never whole in memory.
+
+    Its `content` raises NotConvertible where what is put right can't be said in it: as it came it must not go out.
+    """
 
     @contextlib.contextmanager
     def content() -> Iterator[Iterable[bytes | memoryview]]:
+        if stored.overlay is not None:
+            try:
+                file = outgoing_file(objects, stored)
+            except DicomError as error:
+                raise NotConvertible("what is put right of it can't be said in it") from error
+            yield _behind(file, stored.dataset_offset)
+            return
         path = objects.path_of(stored.object_key)
         start = stored.object_offset + stored.dataset_offset
         length = stored.object_length - stored.dataset_offset
@@ -44,6 +55,20 @@ def outgoing(objects: Objects, stored: StoredObject) -> ToSend:
                 data.release()
 
     return ToSend(stored.sop_class_uid, stored.sop_instance_uid, stored.transfer_syntax_uid, content)
+
+
+def _behind(file: Iterator[bytes | memoryview], offset: int) -> Iterator[bytes | memoryview]:
+    """The file from `offset`, in pieces of even length: what is put right changes nothing before the data set."""
+    odd = b""
+    for piece in file:
+        rest, offset = piece[offset:], max(offset - len(piece), 0)
+        if odd and len(rest):
+            rest = odd + bytes(rest)
+        odd = bytes(rest[-1:]) if len(rest) % 2 else b""
+        if whole := rest[: len(rest) - len(odd)]:
+            yield whole
+    if odd:
+        yield odd
 
 
 def _ranges(objects: Objects, key: str, start: int, length: int) -> Iterator[bytes]:

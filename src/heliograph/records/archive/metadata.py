@@ -1,12 +1,13 @@
 """Metadata documents: the DICOM JSON of all instances of a series, made once, so that a thousand slices are one read.
 
-The key holds how many instances the document covers; when more come, the next request makes the next document. Rows are never
-written for it, so making one is no change that needs a record.
+The key holds how many instances the document covers, and the study's revision: when more come, or something is put right or hidden,
+the next request makes the next document. Rows are never written for it, so making one is no change that needs a record.
 """
 
 from __future__ import annotations
 
 import gzip
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
@@ -14,9 +15,11 @@ from uuid import UUID
 from sqlalchemy import cast, func, select
 from sqlalchemy import types as sql
 
+from heliograph.kit.codecs.dicom import corrected
 from heliograph.kit.db.session import ActorSession
 from heliograph.kit.objects import Objects
-from heliograph.records.archive.model import Instance, Series
+from heliograph.records.archive.model import Instance, Series, Study
+from heliograph.records.archive.overlay import Overlay, overlays
 from heliograph.records.archive.place import write
 
 _BULK = '"BulkDataURI": "bulkdata/'
@@ -29,11 +32,18 @@ class SeriesDocument:
     series_id: UUID
     series_instance_uid: str
     number_of_instances: int
+    revision: int = 0
 
     @property
     def key(self) -> str:
         """Where the document is, gzip-compressed."""
-        return f"metadata/{self.series_id}-{self.number_of_instances}.json.gz"
+        revision = f"-r{self.revision}" if self.revision else ""
+        return f"{folder_of(self.series_id)}/{self.number_of_instances}{revision}.json.gz"
+
+
+def folder_of(series_id: UUID) -> str:
+    """Below which all documents of a series are, of whatever number and revision."""
+    return f"metadata/{series_id}"
 
 
 def series_documents(
@@ -41,7 +51,8 @@ def series_documents(
 ) -> list[SeriesDocument]:
     """The documents of a study, or of one of its series, in series order."""
     query = (
-        select(Series.id, Series.series_instance_uid, Series.number_of_instances)
+        select(Series.id, Series.series_instance_uid, Series.number_of_instances, Study.revision)
+        .join(Study, Study.id == Series.study_id)
         .where(Series.study_id == study_id)
         .order_by(Series.series_number, Series.id)
     )
@@ -60,22 +71,25 @@ def read_document(session: ActorSession, objects: Objects, document: SeriesDocum
     except FileNotFoundError:
         pass
     made, count = _make(session, document.series_id)
-    exact = SeriesDocument(document.series_id, document.series_instance_uid, count)
+    exact = SeriesDocument(document.series_id, document.series_instance_uid, count, document.revision)
     write(objects, exact.key, made)
     return made
 
 
 def instance_metadata(session: ActorSession, study_id: UUID, series_uid: str, sop_uid: str) -> str | None:
     """The JSON object of one instance; its BulkDataURIs are relative to its metadata resource. None: no such instance."""
-    return session.scalar(
+    header = session.scalar(
         select(cast(Instance.header, sql.Text))
         .join(Series, Series.id == Instance.series_id)
         .where(
             Instance.study_id == study_id,
             Series.series_instance_uid == series_uid,
             Instance.sop_instance_uid == sop_uid,
+            Instance.rejection_id.is_(None),
         )
     )
+    overlay = overlays(session, [study_id]).get(study_id)
+    return _right(header, overlay) if header is not None and overlay else header
 
 
 def study_document(session: ActorSession, objects: Objects, documents: Sequence[SeriesDocument]) -> str:
@@ -97,9 +111,17 @@ def unpacked(document: bytes) -> bytes:
 def _make(session: ActorSession, series_id: UUID) -> tuple[bytes, int]:
     rows = session.execute(
         select(Instance.sop_instance_uid, cast(Instance.header, sql.Text))
-        .where(Instance.series_id == series_id)
+        .where(Instance.series_id == series_id, Instance.rejection_id.is_(None))
         .order_by(func.coalesce(Instance.instance_number, 2**31 - 1), Instance.sop_instance_uid)
     ).all()
-    # jsonb prints one space after each colon, and quotes in values are escaped: the text can be edited safely.
-    parts = [header.replace(_BULK, f'"BulkDataURI": "instances/{uid}/bulkdata/') for uid, header in rows]
+    # jsonb and `json` print one space after each colon, and quotes in values are escaped: the text can be edited safely.
+    study_id = select(Series.study_id).where(Series.id == series_id)
+    overlay = next(iter(overlays(session, session.scalars(study_id)).values()), None)
+    headers = [(uid, _right(header, overlay) if overlay else header) for uid, header in rows]
+    parts = [header.replace(_BULK, f'"BulkDataURI": "instances/{uid}/bulkdata/') for uid, header in headers]
     return gzip.compress(("[" + ",".join(parts) + "]").encode(), compresslevel=3, mtime=0), len(parts)
+
+
+def _right(header: str, overlay: Overlay) -> str:
+    document = corrected(json.loads(header), overlay.values, overlay.correction)
+    return json.dumps(document, ensure_ascii=False, allow_nan=False)

@@ -6,15 +6,19 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from heliograph.kit.db.session import ActorSession
 from heliograph.records.archive.model import HeldObject, Instance, Series, Study
+from heliograph.records.archive.overlay import Overlay, overlays
 
 
 @dataclass(frozen=True, slots=True)
 class StoredObject:
-    """An object with its identity and place; its data set begins `dataset_offset` bytes behind `object_offset`."""
+    """An object with its identity and place; its data set begins `dataset_offset` bytes behind `object_offset`.
+
+    `overlay` is put right on the way out.
+    """
 
     sop_class_uid: str
     sop_instance_uid: str
@@ -23,6 +27,7 @@ class StoredObject:
     object_offset: int
     object_length: int
     dataset_offset: int
+    overlay: Overlay | None = None
 
 
 _STORED = (
@@ -37,7 +42,7 @@ _STORED = (
 
 
 def present(session: ActorSession, organization_id: UUID, sop_instance_uids: Collection[str]) -> set[str]:
-    """Those of these objects that the organisation has: filed, or held for a person to look at."""
+    """Those of these objects that the organisation has: filed, be it hidden, or held for a person to look at."""
     wanted = list(sop_instance_uids)
     found: set[str] = set()
     for at in range(0, len(wanted), 5000):
@@ -63,10 +68,15 @@ def held_states(session: ActorSession, organization_id: UUID, study_instance_uid
 
 
 def count_of_study(session: ActorSession, organization_id: UUID, study_instance_uid: str) -> int:
-    """How many objects of a study the organisation has."""
+    """How many objects of a study the organisation has, hidden ones included."""
     found = session.scalar(
-        select(Study.number_of_instances).where(
-            Study.organization_id == organization_id, Study.study_instance_uid == study_instance_uid
+        select(func.count(Instance.id))
+        .join(Series, Series.id == Instance.series_id)
+        .join(Study, Study.id == Series.study_id)
+        .where(
+            Study.organization_id == organization_id,
+            Study.study_instance_uid == study_instance_uid,
+            Instance.is_made_here.is_(False),
         )
     )
     return found or 0
@@ -96,7 +106,8 @@ class Named:
 def objects_named(session: ActorSession, organization_id: UUID, sought: Sought) -> list[Named]:
     """The organisation's filed objects that all the keys name, study by study, in the order of series and instance numbers.
 
-    Without those of held studies: they may be somebody else's than they say, and a person has not looked yet.
+    Without those of held studies: they may be somebody else's than they say, and a person has not looked yet. Without hidden ones, and
+    without what we made for a study whose images are all hidden.
     """
     if not (sought.patient_id or sought.studies or sought.series or sought.instances):
         return []
@@ -104,7 +115,12 @@ def objects_named(session: ActorSession, organization_id: UUID, sought: Sought) 
         select(Instance.study_id, *_STORED)
         .join(Series, Series.id == Instance.series_id)
         .join(Study, Study.id == Instance.study_id)
-        .where(Instance.organization_id == organization_id, Study.match_state != "held")
+        .where(
+            Instance.organization_id == organization_id,
+            Study.match_state != "held",
+            Study.number_of_series > 0,
+            Instance.rejection_id.is_(None),
+        )
         .order_by(Study.id, Series.series_number, Series.id, Instance.instance_number, Instance.sop_instance_uid)
     )
     if sought.patient_id:
@@ -116,15 +132,18 @@ def objects_named(session: ActorSession, organization_id: UUID, sought: Sought) 
     ):
         if uids:
             query = query.where(column.in_(uids))
-    return [Named(row[0], StoredObject(*row[1:])) for row in session.execute(query)]
+    rows = session.execute(query).all()
+    right = overlays(session, {row[0] for row in rows})
+    return [Named(row[0], StoredObject(*row[1:], right.get(row[0]))) for row in rows]
 
 
 def objects_of_study(session: ActorSession, study_id: UUID) -> list[StoredObject]:
-    """All objects of a study, in the order of series and instance numbers."""
+    """All objects of a study that are not hidden, in the order of series and instance numbers."""
     rows = session.execute(
         select(*_STORED)
         .join(Series, Series.id == Instance.series_id)
-        .where(Instance.study_id == study_id)
+        .where(Instance.study_id == study_id, Instance.rejection_id.is_(None))
         .order_by(Series.series_number, Series.id, Instance.instance_number, Instance.sop_instance_uid)
     )
-    return [StoredObject(*row) for row in rows]
+    overlay = overlays(session, [study_id]).get(study_id)
+    return [StoredObject(*row, overlay) for row in rows]

@@ -12,6 +12,7 @@ from sqlalchemy import Select, column, select, table
 
 from heliograph.kit.db.session import ActorSession
 from heliograph.records.archive.model import Instance, Series, Study
+from heliograph.records.archive.overlay import Overlay, overlays
 
 __all__ = [
     "DicomPatient",
@@ -111,7 +112,7 @@ class StudyBrief:
 
 @dataclass(frozen=True, slots=True)
 class InstancePlace:
-    """Where an instance's bytes are: `object_length` bytes of `object_key` from `object_offset`."""
+    """Where an instance's bytes are: `object_length` bytes of `object_key` from `object_offset`; `overlay` is put right on the way out."""
 
     sop_instance_uid: str
     series_instance_uid: str
@@ -124,6 +125,7 @@ class InstancePlace:
     number_of_frames: int
     bits_allocated: int | None
     dataset_offset: int
+    overlay: Overlay | None = None
 
 
 def visible_studies() -> Select[Study]:
@@ -212,7 +214,7 @@ def instance_places(
     series_instance_uid: str | None = None,
     sop_instance_uid: str | None = None,
 ) -> list[InstancePlace]:
-    """Where the bytes of a study's instances are, in the order of series and instance numbers."""
+    """Where the bytes of a study's instances are, without hidden ones, in the order of series and instance numbers."""
     query = (
         select(
             Instance.sop_instance_uid,
@@ -228,14 +230,15 @@ def instance_places(
             Instance.dataset_offset,
         )
         .join(Series, Series.id == Instance.series_id)
-        .where(Instance.study_id == study_id)
+        .where(Instance.study_id == study_id, Instance.rejection_id.is_(None))
         .order_by(Series.series_number, Series.id, Instance.instance_number, Instance.sop_instance_uid)
     )
     if series_instance_uid is not None:
         query = query.where(Series.series_instance_uid == series_instance_uid)
     if sop_instance_uid is not None:
         query = query.where(Instance.sop_instance_uid == sop_instance_uid)
-    return [InstancePlace(*tuple(row)) for row in session.execute(query)]
+    overlay = overlays(session, [study_id]).get(study_id)
+    return [InstancePlace(*row, overlay=overlay) for row in session.execute(query)]
 
 
 def as_study_facts(row: Study) -> StudyFacts:

@@ -165,10 +165,11 @@ def within(search: Search, study_id: UUID, series_instance_uid: str | None = Non
     return replace(search, tests=(*search.tests, *tests))
 
 
-def study_by_uid(session: ActorSession, scope: Scope, study_instance_uid: str) -> UUID | None:
-    """The id of the one study with images that has this UID, if it may be seen."""
-    query = select(Study.id).where(*_in_scope(scope), Study.study_instance_uid == study_instance_uid)
-    return session.scalar(query.limit(1))
+def study_by_uid(session: ActorSession, scope: Scope, study_instance_uid: str) -> tuple[UUID, int] | None:
+    """The id and the revision of the one study with images that has this UID, if it may be seen."""
+    query = select(Study.id, Study.revision).where(*_in_scope(scope), Study.study_instance_uid == study_instance_uid)
+    found = session.execute(query.limit(1)).one_or_none()
+    return (found[0], found[1]) if found is not None else None
 
 
 def _is_supported(path: tuple[str, ...], level: Level) -> bool:
@@ -228,7 +229,7 @@ def _in_header(level: Level, tests: Callable[[Sql], Test]) -> Test:
         return tests(Instance.header)
     series, instance = aliased(Series), aliased(Instance)
     parent = Series.id if level == "SERIES" else series.id
-    one = select(instance.header).where(instance.series_id == parent).limit(1)
+    one = select(instance.header).where(instance.series_id == parent, instance.rejection_id.is_(None)).limit(1)
     if level == "SERIES":
         any_of = one.correlate(Series).lateral()
         found = select(literal(1)).select_from(any_of).where(tests(any_of.c.header))
@@ -290,6 +291,6 @@ def _ids(scope: Scope, search: Search) -> Select[Any]:
         select(Instance.id)
         .join(Series, Series.id == Instance.series_id)
         .join(Study, Study.id == Series.study_id)
-        .where(*wheres, Instance.organization_id == scope.organization_id)
+        .where(*wheres, Instance.organization_id == scope.organization_id, Instance.rejection_id.is_(None))
         .order_by(*newest, Series.series_number, Series.id, Instance.instance_number, Instance.sop_instance_uid)
     )
