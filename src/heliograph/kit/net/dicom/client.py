@@ -210,7 +210,7 @@ def _stored(peer: Peer, message: dimse.Command, store: Callable[[StoreRequest], 
     if not abstract:
         raise ProtocolError("a message on a presentation context that was not accepted")
     if receiver.too_large:
-        return Answer(dimse.OUT_OF_RESOURCES, "Object exceeds the size limit")
+        return Answer(dimse.OUT_OF_RESOURCES, "Object exceeds the size limit, or the disk is full")
     if not message.has_data_set or not valid_uid(message.sop_instance_uid):
         return Answer(dimse.CANNOT_UNDERSTAND, "No data set or no valid SOP Instance UID")
     if message.sop_class_uid != abstract:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import select
 import socket
 import ssl
@@ -10,7 +11,7 @@ import struct
 import tempfile
 import time
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from heliograph.kit.net.dicom.command import Command, decode_command
 from heliograph.kit.net.dicom.errors import PeerGone, ProtocolError, TimedOut
@@ -19,6 +20,7 @@ from heliograph.kit.net.dicom.pdu import ABORT, MAX_ASSOCIATE_LENGTH, P_DATA, RE
 _FIRST_BUFFER = 1 << 20
 _MAX_COMMAND = 64 << 10
 _HEAD = 10  # bytes: no PDU is shorter
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _MAX_EMPTY = 1024  # fragments without a byte in one message
 _LEAST_RATE = 1024  # bytes a second: a message that comes more slowly holds an association for nothing
 # Some senders leave the header of the values out of the count (PS3.8 D.1.1 has the whole PDU's length without its own 6 bytes).
@@ -341,13 +343,13 @@ class Receiver:
             self._discard(size)
             return
         if self.spilled is None and end > self._memory_limit:
-            self.spilled = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115 - closed by _reset
-            self.spilled.write(memoryview(self._buffer)[: self.size])
-        if self.spilled is not None:
+            self._spill(memoryview(self._buffer)[: self.size])
+        if self.spilled is not None or self.too_large:
             left = size
             while left:
                 piece = self.wire.read(min(left, _FIRST_BUFFER))
-                self.spilled.write(piece)
+                if not self.too_large:
+                    self._spill(piece)
                 left -= len(piece)
         else:
             if end > len(self._buffer):
@@ -355,6 +357,19 @@ class Receiver:
             with memoryview(self._buffer) as view:
                 self.wire.read_into(view[self.size : end])
         self.size = end
+
+    def _spill(self, piece: bytes | memoryview) -> None:
+        """Adds to the temporary file. A disk that is full makes the message too large: the rest is read and thrown away."""
+        try:
+            if self.spilled is None:
+                # Without a buffer: a full disk must show here, not when the file is closed (which _reset does).
+                self.spilled = cast(BinaryIO, tempfile.TemporaryFile(dir=self._folder, buffering=0))  # noqa: SIM115
+            while piece:
+                piece = piece[self.spilled.write(piece) :]
+        except OSError as error:
+            if error.errno not in _FULL:
+                raise
+            self.too_large = True
 
     def _discard(self, size: int) -> None:
         while size:
