@@ -23,6 +23,7 @@ from heliograph.records.archive.examine import Examined, Facts
 from heliograph.records.archive.held import hold
 from heliograph.records.archive.model import Instance, Series, Study
 from heliograph.records.archive.place import key_for, place
+from heliograph.records.archive.reject_notes import hide_by_notes
 from heliograph.records.archive.rows import NewInstance, insert_instances, series_of, studies_of
 from heliograph.records.archive.spool import SpooledObject
 
@@ -132,25 +133,29 @@ def _store(
     done.stored += len(stored)
     for study, is_new in studies.values():
         mine = [row for row in stored if row.study_id == study.id]
-        if mine:
-            count_in(work, study, is_new, mine, series)
-            announce(work, study, is_new, len(mine))
+        is_first = is_new or study.number_of_instances == 0
+        hidden = hide_by_notes(work, study, mine)
+        if shown := [row for row in mine if row.facts.header.sop_instance_uid not in hidden]:
+            count_in(work, study, is_first, shown, series, is_counted=bool(hidden))
+            announce(work, study, is_first, len(shown))
 
 
 def count_in(
-    work: Work, study: Study, is_new: bool, rows: list[NewInstance], series: dict[tuple[UUID, str], Series]
+    work: Work,
+    study: Study,
+    is_new: bool,
+    rows: list[NewInstance],
+    series: dict[tuple[UUID, str], Series],
+    *,
+    is_counted: bool = False,
 ) -> None:
-    """Brings the sums of a study (locked) up to date and records what came: `rows`, at least one, all of this study."""
+    """Brings the sums of a study (locked) up to date and records what came: `rows`, at least one, all of this study.
+
+    `is_counted`: the sums are right already.
+    """
     touched = {row.series_id for row in rows}
-    for of in series.values():
-        if of.study_id != study.id or of.id not in touched:
-            continue
-        if of.number_of_instances == 0:
-            study.number_of_series += 1
-        of.number_of_instances += sum(row.series_id == of.id for row in rows)
-    modalities = {of.modality for of in series.values() if of.study_id == study.id and of.modality}
-    study.modalities = sorted(modalities | set(study.modalities))
-    study.number_of_instances += len(rows)
+    if not is_counted:
+        _add(study, rows, [of for of in series.values() if of.study_id == study.id], touched)
     study.first_received_at = min(study.first_received_at, *(row.file.received_at for row in rows))
     last: datetime = max(row.file.received_at for row in rows)
     study.last_received_at = max(study.last_received_at, last)
@@ -166,6 +171,18 @@ def count_in(
         work.record("study.first_image", at=study.first_received_at, **about)
     work.record("study.images_received", at=last, detail={"instances": len(rows), "series": len(touched)}, **about)
     work.touch("study", study.id, study.organization_id)
+
+
+def _add(study: Study, rows: list[NewInstance], series: list[Series], touched: set[UUID]) -> None:
+    for of in series:
+        if of.id not in touched:
+            continue
+        if of.number_of_instances == 0:
+            study.number_of_series += 1
+        of.number_of_instances += sum(row.series_id == of.id for row in rows)
+    modalities = {of.modality for of in series if of.modality and of.number_of_instances}
+    study.modalities = sorted(modalities | set(study.modalities))
+    study.number_of_instances += len(rows)
 
 
 def announce(work: Work, study: Study, is_new: bool, number: int) -> None:

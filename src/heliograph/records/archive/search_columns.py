@@ -174,7 +174,7 @@ def _sop_classes(wanted: Condition) -> Test:
         select(literal(1))
         .select_from(_series)
         .join(_instance, _instance.series_id == _series.id)
-        .where(_series.study_id == Study.id, is_wanted)
+        .where(_series.study_id == Study.id, _instance.rejection_id.is_(None), is_wanted)
     )
     return ~found if isinstance(wanted, Empty) else found
 
