@@ -6,8 +6,10 @@ import json
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, fields
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,17 +18,38 @@ from heliograph.app.cli.dicom_target import AT_LEVEL, keys_of, remote_for, shown
 if TYPE_CHECKING:
     from heliograph.kit.net.dicom import Remote, SendResult, StoreRequest
     from heliograph.kit.net.dicom.client import Progress
+    from heliograph.kit.net.dicom.identifiers import Level
 
-_Command = TypeVar("_Command", bound=Callable[..., Any])
-_LEVELS = click.Choice(["patient", "study", "series", "image"])
 EPILOG = """TARGET is AE@HOST:PORT, as PACS@10.1.2.3:104, or the name of a node under Administration, DICOM nodes.
 
 Exit codes: 0 all was done; 1 the other side did not answer, refused, or not all was done; 2 the command was wrong.
 """
 
 
-def _common(command: _Command) -> _Command:
-    """What every one of them takes."""
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What every command is told: whom to call and how, and how to say what came of it."""
+
+    target: str
+    calling: str | None
+    tls: str | None
+    organisation: str | None
+    timeout: float
+    as_json: bool
+
+    def remote(self) -> Remote:
+        """Whom to call. Ends with a usage error where there is no such node."""
+        return remote_for(self.target, self.calling, self.tls, self.organisation, self.timeout)
+
+
+def _common(command: Callable[..., None]) -> Callable[..., None]:
+    """What every one of them takes, given to it as one `Asked`."""
+    own = [one.name for one in fields(Asked)]
+
+    @wraps(command)
+    def run(**given: Any) -> None:
+        command(Asked(**{name: given.pop(name) for name in own}), **given)
+
     tls = (
         "Encrypt (on), and check the certificate (verify), by the files of HELIOGRAPH_DIMSE_TLS_... "
         "Default: the node's, else off."
@@ -42,8 +65,19 @@ def _common(command: _Command) -> _Command:
         ),
         click.argument("target"),
     ):
-        command = option(command)
-    return command
+        option(run)
+    return run
+
+
+def _level(help_text: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """The option for a level, in small letters, given to the command as the standard writes it."""
+    return click.option(
+        "--level", type=click.Choice([level.lower() for level in AT_LEVEL]), default="study", show_default=True,
+        callback=lambda _context, _option, value: value.upper(), help=help_text,
+    )  # fmt: skip
+
+
+_names_one = _level("The level that KEYWORDs name one thing at.")
 
 
 @click.group()
@@ -56,18 +90,21 @@ def dicom() -> None:
 
 @dicom.command(epilog=EPILOG)
 @_common
-def echo(
-    target: str, calling: str | None, tls: str | None, organisation: str | None, timeout: float, as_json: bool
-) -> None:
+def echo(asked: Asked) -> None:
     """Test the connection to TARGET with a C-ECHO."""
     from heliograph.kit.net.dicom import verify
 
-    remote = remote_for(target, calling, tls, organisation, timeout)
-    with _told(as_json):
+    remote = asked.remote()
+    with _told(asked.as_json):
         seconds = verify(
-            remote.host, remote.port, called=remote.called, calling=remote.calling, timeout=timeout, tls=remote.tls
+            remote.host,
+            remote.port,
+            called=remote.called,
+            calling=remote.calling,
+            timeout=asked.timeout,
+            tls=remote.tls,
         )
-    if as_json:
+    if asked.as_json:
         click.echo(json.dumps({"ok": True, "seconds": round(seconds, 4)}))
     else:
         click.echo(f"{remote.called} at {remote.host}:{remote.port} answered in {seconds * 1000:.0f} ms.")
@@ -76,21 +113,10 @@ def echo(
 @dicom.command(epilog=EPILOG)
 @_common
 @click.argument("keys", nargs=-1, metavar="[KEYWORD=VALUE]...")
-@click.option("--level", type=_LEVELS, default="study", show_default=True, help="What to search for.")
+@_level("What to search for.")
 @click.option("--show", "extra", multiple=True, metavar="KEYWORD", help="Ask for this attribute, too; may be repeated.")
 @click.option("--limit", default=100, show_default=True, type=click.IntRange(1), help="Cancel after so many matches.")
-def find(
-    target: str,
-    calling: str | None,
-    tls: str | None,
-    organisation: str | None,
-    timeout: float,
-    as_json: bool,
-    keys: tuple[str, ...],
-    level: str,
-    extra: tuple[str, ...],
-    limit: int,
-) -> None:
+def find(asked: Asked, keys: tuple[str, ...], level: Level, extra: tuple[str, ...], limit: int) -> None:
     """Search TARGET with a C-FIND.
 
     `heliograph dicom find PACS@10.1.2.3:104 PatientID=4711 StudyDate=20260101-`
@@ -104,15 +130,15 @@ def find(
 
     given = keys_of(keys)
     columns = list(dict.fromkeys([*AT_LEVEL[level], *keys_of(extra), *given]))
-    query = query_for(level.upper(), {**dict.fromkeys(columns, ""), **given})  # type: ignore[arg-type]
-    model = PATIENT_FIND if level == "patient" else STUDY_FIND
-    remote = remote_for(target, calling, tls, organisation, timeout)
+    query = query_for(level, {**dict.fromkeys(columns, ""), **given})
+    model = PATIENT_FIND if level == "PATIENT" else STUDY_FIND
+    remote = asked.remote()
     rows: list[dict[str, str]] = []
-    with _told(as_json), associate(remote, [(model, PLAIN)]) as peer:
+    with _told(asked.as_json), associate(remote, [(model, PLAIN)]) as peer:
         rows += (
             {column: text_of(match, column) for column in columns} for match in ask(peer, model, query, limit=limit)
         )
-    if as_json:
+    if asked.as_json:
         click.echo(json.dumps(rows, ensure_ascii=False, indent=1))
         return
     _table(columns, rows)
@@ -126,20 +152,8 @@ def find(
 @click.option(
     "--to", "destination", required=True, metavar="AE", help="The AE title that TARGET is to send to; it must know it."
 )
-@click.option(
-    "--level", type=_LEVELS, default="study", show_default=True, help="The level that KEYWORDs name one thing at."
-)
-def move(
-    target: str,
-    calling: str | None,
-    tls: str | None,
-    organisation: str | None,
-    timeout: float,
-    as_json: bool,
-    keys: tuple[str, ...],
-    destination: str,
-    level: str,
-) -> None:
+@_names_one
+def move(asked: Asked, keys: tuple[str, ...], destination: str, level: Level) -> None:
     """Have TARGET send to another node with a C-MOVE.
 
     `heliograph dicom move PACS@10.1.2.3:104 --to WORKSTATION StudyInstanceUID=1.2.3`
@@ -149,11 +163,11 @@ def move(
     from heliograph.kit.net.dicom.client import move as ask
     from heliograph.kit.net.dicom.identifiers import query_for
 
-    query = query_for(level.upper(), keys_of(keys))  # type: ignore[arg-type]
-    remote = remote_for(target, calling, tls, organisation, timeout)
-    with _told(as_json), associate(remote, [(STUDY_MOVE, PLAIN)]) as peer:
-        done = ask(peer, STUDY_MOVE, query, destination, on_progress=_teller(as_json))
-    _ended(done, as_json, f"{remote.called} says")
+    query = query_for(level, keys_of(keys))
+    remote = asked.remote()
+    with _told(asked.as_json), associate(remote, [(STUDY_MOVE, PLAIN)]) as peer:
+        done = ask(peer, STUDY_MOVE, query, destination, on_progress=_teller(asked.as_json))
+    _ended(done, asked.as_json, f"{remote.called} says")
 
 
 @dicom.command(epilog=EPILOG)
@@ -165,20 +179,8 @@ def move(
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder for the files; made if absent.",
 )
-@click.option(
-    "--level", type=_LEVELS, default="study", show_default=True, help="The level that KEYWORDs name one thing at."
-)
-def get(
-    target: str,
-    calling: str | None,
-    tls: str | None,
-    organisation: str | None,
-    timeout: float,
-    as_json: bool,
-    keys: tuple[str, ...],
-    out: Path,
-    level: str,
-) -> None:
+@_names_one
+def get(asked: Asked, keys: tuple[str, ...], out: Path, level: Level) -> None:
     """Fetch from TARGET into a folder with a C-GET.
 
     Each object is kept byte for byte as it comes. What came is counted against what TARGET says it has, where it does so.
@@ -190,30 +192,22 @@ def get(
 
     given = keys_of(keys)
     out.mkdir(parents=True, exist_ok=True)
-    remote = remote_for(target, calling, tls, organisation, timeout)
-    with _told(as_json):
+    remote = asked.remote()
+    with _told(asked.as_json):
         named = _objects(remote, given)
         proposals = get_proposals({c for _, c in named.values() if c} or COMMON_CLASSES)
         came: set[str] = set()
         with associate(remote, proposals, storage_roles=[a for a, _ in proposals[1:]], folder=out) as peer:
-            query = query_for(level.upper(), given)  # type: ignore[arg-type]
-            done = ask(peer, STUDY_GET, query, _keeping(out, remote, came), on_progress=_teller(as_json))
-    missing = len(named.keys() - came) if level == "study" else 0
-    _ended(done, as_json, f"{len(came)} objects are in {out};", received=len(came), missing=missing)
+            query = query_for(level, given)
+            done = ask(peer, STUDY_GET, query, _keeping(out, remote, came), on_progress=_teller(asked.as_json))
+    missing = len(named.keys() - came) if level == "STUDY" else 0
+    _ended(done, asked.as_json, f"{len(came)} objects are in {out};", received=len(came), missing=missing)
 
 
 @dicom.command(epilog=EPILOG)
 @_common
 @click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
-def send(
-    target: str,
-    calling: str | None,
-    tls: str | None,
-    organisation: str | None,
-    timeout: float,
-    as_json: bool,
-    paths: tuple[Path, ...],
-) -> None:
+def send(asked: Asked, paths: tuple[Path, ...]) -> None:
     """Send DICOM files and folders to TARGET with C-STORE.
 
     Each goes out as it is; one whose transfer syntax TARGET does not take is decompressed where that can be done, else not sent.
@@ -222,15 +216,15 @@ def send(
     from heliograph.kit.net.dicom import send_files
 
     files = list(_files(paths))
-    remote = remote_for(target, calling, tls, organisation, timeout)
+    remote = asked.remote()
     results: list[SendResult] = []
 
     def note(result: SendResult) -> None:
         results.append(result)
-        if not as_json and sys.stderr.isatty():
+        if not asked.as_json and sys.stderr.isatty():
             click.echo(f"\r{len(results)} of {len(files)}", nl=False, err=True)
 
-    with _told(as_json), tempfile.TemporaryDirectory(prefix="heliograph-send-") as folder:
+    with _told(asked.as_json), tempfile.TemporaryDirectory(prefix="heliograph-send-") as folder:
         send_files(
             remote.host,
             remote.port,
@@ -238,12 +232,12 @@ def send(
             calling=remote.calling,
             files=files,
             on_progress=note,
-            timeout=timeout,
+            timeout=asked.timeout,
             tls=remote.tls,
             convert=converter(Path(folder)),
         )
     failed = [r for r in results if not r.stored]
-    if as_json:
+    if asked.as_json:
         rows = [
             {"file": str(r.path), "uid": r.sop_instance_uid, "stored": r.stored, "reason": r.reason} for r in results
         ]

@@ -10,20 +10,21 @@ import click
 
 if TYPE_CHECKING:
     from heliograph.kit.net.dicom import Remote
+    from heliograph.kit.net.dicom.identifiers import Level
     from heliograph.kit.settings import Settings
     from heliograph.records.sites.nodes import NodeFacts
 
-AT_LEVEL: dict[str, list[str]] = {
-    "patient": ["PatientID", "PatientName", "PatientBirthDate", "PatientSex"],
-    "study": [
+AT_LEVEL: dict[Level, list[str]] = {
+    "PATIENT": ["PatientID", "PatientName", "PatientBirthDate", "PatientSex"],
+    "STUDY": [
         "PatientID", "PatientName", "StudyDate", "ModalitiesInStudy", "AccessionNumber", "StudyDescription",
         "NumberOfStudyRelatedInstances", "StudyInstanceUID",
     ],
-    "series": [
+    "SERIES": [
         "Modality", "SeriesNumber", "SeriesDescription", "NumberOfSeriesRelatedInstances", "StudyInstanceUID",
         "SeriesInstanceUID",
     ],
-    "image": ["InstanceNumber", "SOPClassUID", "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"],
+    "IMAGE": ["InstanceNumber", "SOPClassUID", "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"],
 }  # fmt: skip
 """What is asked for and shown, beside what somebody names."""
 _ADDRESS = re.compile(r"(?P<ae>[^@]{1,64})@(?P<host>\[[0-9A-Fa-f:.]+\]|[^@:\[\]]+):(?P<port>\d{1,5})")
