@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,19 +11,25 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from pydicom import Dataset, dcmread
-from pydicom.pixels.processing import apply_color_lut, convert_color_space
 
+from heliograph.exchange.dicomweb.luts import palette_in, value_of
 from heliograph.exchange.dicomweb.render_options import BadParameter, Picture, Viewport, Window
 from heliograph.exchange.dicomweb.syntaxes import NATIVE, swapped
-from heliograph.exchange.dicomweb.voi import shades
-from heliograph.kit.codecs.dicom.errors import DicomError
-from heliograph.kit.codecs.dicom.part10 import EXPLICIT_BIG
-from heliograph.kit.codecs.dicom.pixels import ImageFacts, decode, native_words
+from heliograph.exchange.dicomweb.voi import shades, signed_values, whole
+from heliograph.kit.codecs.dicom import locate_data_set, opened
+from heliograph.kit.codecs.dicom.errors import DicomError, Truncated
+from heliograph.kit.codecs.dicom.explicit import explicit_little
+from heliograph.kit.codecs.dicom.part10 import EXPLICIT_BIG, EXPLICIT_LITTLE, nameless_header
+from heliograph.kit.codecs.dicom.pixels import RLE, ImageFacts, decode, native_words
+from heliograph.kit.codecs.dicom.walk import BIG
 from heliograph.kit.errors import HeliographError
 
 Pixels = NDArray[Any]
 
 _MOST_PIXELS = 100_000_000
+_AS_STORED = NATIVE | {RLE}
+_COLOURS = frozenset({"RGB", "YBR_FULL", "YBR_PARTIAL", "YBR_RCT", "YBR_ICT", "MONOCHROME2", "MONOCHROME1"})
+"""What pixels of several samples are shown as; monochrome ones only say so. HSV, ARGB and CMYK (retired) are not."""
 PICTURES = {"image/jpeg": "JPEG", "image/png": "PNG", "image/gif": "GIF"}
 
 
@@ -33,9 +40,29 @@ class NotRenderable(HeliographError):
 
 
 def header_of(source: Path | bytes) -> Dataset:
-    """The data set of a stored file without its pixels."""
-    file = source if isinstance(source, Path) else io.BytesIO(source)
-    return dcmread(file, stop_before_pixels=True, force=True)
+    """The data set of a stored file without its pixels; `source` may end where they begin.
+
+    Words and tables of big endian objects come as little endian. Raises NotRenderable.
+    """
+    try:
+        with opened(source) as data:
+            start, syntax = locate_data_set(data)
+            if syntax == EXPLICIT_BIG:
+                source = nameless_header(EXPLICIT_LITTLE) + b"".join(_before_pixels(data, start))
+        file = source if isinstance(source, Path) else io.BytesIO(source)
+        return dcmread(file, stop_before_pixels=True, force=True)
+    except Exception as error:  # pydicom raises what it likes
+        raise NotRenderable("The object's header can't be read.") from error
+
+
+def _before_pixels(data: memoryview, start: int) -> Iterator[bytes]:
+    try:
+        for piece in explicit_little(data, start, BIG, {}):
+            if not isinstance(piece, bytes):
+                return
+            yield piece
+    except Truncated:  # inside the pixels, which are not here
+        return
 
 
 def render(
@@ -116,34 +143,49 @@ def placed(image: Image.Image, viewport: Viewport, *, is_region: bool = False) -
 
 
 def _eight_bits(dataset: Dataset, frame: bytes, syntax: str, how: Picture, number: int) -> Pixels:
-    facts = _facts(dataset)
+    facts = _facts(dataset, frame, syntax)
     words, photometric = _words(facts, frame, syntax)
+    if syntax in _AS_STORED:
+        words = _low(dataset, facts, words)
     if facts.samples == 1:
-        if photometric == "PALETTE COLOR":
-            kept = words[..., 0] & np.array((1 << facts.stored) - 1, words.dtype)
-            return _narrow(apply_color_lut(kept, dataset))
-        return np.ascontiguousarray(shades(dataset, words[..., 0], number, how.window))
-    shown = _narrow(words[..., :3], facts.stored)
-    if photometric in {"YBR_FULL", "YBR_FULL_422"}:
-        return convert_color_space(shown, "YBR_FULL", "RGB")
-    return shown
+        return _of_one_sample(dataset, facts, words[..., 0], photometric, how, number)
+    shown = _narrow(words, facts.stored)
+    if photometric not in _COLOURS:
+        raise NotRenderable("Colours of this kind are not shown here.")
+    return _rgb(shown, photometric) if photometric in {"YBR_FULL", "YBR_PARTIAL"} else shown[..., :3]
 
 
-def _facts(dataset: Dataset) -> ImageFacts:
-    allocated = int(dataset.BitsAllocated)
-    facts = ImageFacts(
-        int(dataset.Rows),
-        int(dataset.Columns),
-        int(dataset.get("SamplesPerPixel") or 1),
-        allocated,
-        int(dataset.get("BitsStored") or allocated),
-        int(dataset.get("PixelRepresentation") or 0) == 1,
-        str(dataset.get("PhotometricInterpretation") or "MONOCHROME2"),
-        int(dataset.get("PlanarConfiguration") or 0),
+def _of_one_sample(
+    dataset: Dataset, facts: ImageFacts, words: Pixels, photometric: str, how: Picture, number: int
+) -> Pixels:
+    if photometric == "PALETTE COLOR" and (palette := palette_in(dataset, signed=facts.signed)):
+        kept = words & np.array((1 << facts.stored) - 1, words.dtype)
+        indices = signed_values(kept.astype(np.int64), facts.stored, signed=facts.signed)
+        return np.stack([table.of(indices) for table in palette], axis=-1)
+    if facts.allocated >= 32 and "PixelRepresentation" not in dataset:  # floating point pixels have none (C.7.6.24)
+        words = words.view(f"<f{facts.allocated // 8}")
+    return np.ascontiguousarray(shades(dataset, words, number, how.window))
+
+
+def _facts(dataset: Dataset, frame: bytes, syntax: str) -> ImageFacts:
+    rows, columns = whole(dataset, "Rows") or 0, whole(dataset, "Columns") or 0
+    samples = whole(dataset, "SamplesPerPixel") or 1
+    if not 0 < rows * columns <= _MOST_PIXELS or samples not in {1, 3, 4}:
+        raise NotRenderable("The object says nothing that makes a picture of its pixels.")
+    allocated = whole(dataset, "BitsAllocated") or (
+        len(frame) * 8 // (rows * columns * samples) if syntax in NATIVE else 0
     )
-    if not 0 < facts.rows * facts.columns <= _MOST_PIXELS or facts.samples not in {1, 3, 4}:
-        raise NotRenderable
-    return facts
+    stored = whole(dataset, "BitsStored") or allocated
+    return ImageFacts(
+        rows,
+        columns,
+        samples,
+        allocated,
+        stored if 0 < stored <= allocated else allocated,
+        whole(dataset, "PixelRepresentation") == 1,
+        str(value_of(dataset, "PhotometricInterpretation") or "").strip() or ("RGB" if samples == 3 else "MONOCHROME2"),
+        whole(dataset, "PlanarConfiguration") or 0,
+    )
 
 
 def _words(facts: ImageFacts, frame: bytes, syntax: str) -> tuple[Pixels, str]:
@@ -151,25 +193,33 @@ def _words(facts: ImageFacts, frame: bytes, syntax: str) -> tuple[Pixels, str]:
     try:
         if syntax not in NATIVE:
             return decode(facts, frame, syntax)
-        if facts.allocated == 1:
-            bits = np.unpackbits(np.frombuffer(frame, np.uint8), bitorder="little", count=facts.rows * facts.columns)
-            return bits.reshape(facts.rows, facts.columns, 1), facts.photometric
-        if facts.photometric == "YBR_FULL_422" and facts.samples == 3:
-            pairs = np.frombuffer(frame, np.uint8, facts.rows * facts.columns * 2).reshape(-1, 4)
-            # Y Y Cb Cr of two pixels (PS3.3 C.7.6.3.1.2)
-            return pairs[:, [0, 2, 3, 1, 2, 3]].reshape(facts.rows, facts.columns, 3), facts.photometric
-        content = swapped(frame, syntax, facts.allocated) if syntax == EXPLICIT_BIG else frame
-        return native_words(facts, content), facts.photometric
+        return native_words(facts, swapped(frame, syntax, facts.allocated) if syntax == EXPLICIT_BIG else frame)
     except DicomError as error:
-        raise NotRenderable from error
+        raise NotRenderable("The pixels are damaged, or in a form that can't be decoded here.") from error
 
 
-def _narrow(pixels: Pixels, stored: int | None = None) -> Pixels:
+def _low(dataset: Dataset, facts: ImageFacts, words: Pixels) -> Pixels:
+    """Words whose lowest bit is the lowest stored: equipment of old kept samples in the high bits (High Bit, PS3.5 8.1.1 until 2014)."""
+    shift = (whole(dataset, "HighBit") or 0) + 1 - facts.stored
+    return words >> shift if 0 < shift <= facts.allocated - facts.stored else words
+
+
+def _narrow(pixels: Pixels, stored: int) -> Pixels:
     """Samples of 8 bits: the highest of those stored."""
     if pixels.dtype == np.uint8:
         return np.ascontiguousarray(pixels)
-    bits = stored if stored is not None else (16 if int(pixels.max(initial=0)) > 255 else 8)
-    return np.ascontiguousarray((pixels >> max(bits - 8, 0)).astype(np.uint8))
+    return np.ascontiguousarray((pixels >> max(stored - 8, 0)).astype(np.uint8))
+
+
+def _rgb(pixels: Pixels, photometric: str) -> Pixels:
+    """Luminance and colour differences of 8 bits as RGB (PS3.3 C.7.6.3.1.2)."""
+    luminance, blue, red = (pixels[..., k].astype(np.float32) for k in range(3))
+    blue, red = blue - 128, red - 128
+    if photometric == "YBR_PARTIAL":
+        luminance, blue, red = (luminance - 16) * (255 / 219), blue * (255 / 224), red * (255 / 224)
+    mixed = (luminance + 1.402 * red, luminance - 0.344136 * blue - 0.714136 * red, luminance + 1.772 * blue)
+    made: Pixels = (np.clip(np.stack(mixed, axis=-1), 0, 255) + 0.5).astype(np.uint8)
+    return made
 
 
 def _annotated(image: Image.Image, dataset: Dataset, wanted: frozenset[str]) -> Image.Image:
@@ -184,7 +234,7 @@ def _annotated(image: Image.Image, dataset: Dataset, wanted: frozenset[str]) -> 
         "technique": ("Modality", "StudyDate", "StudyDescription", "SeriesDescription", "KVP", "SliceThickness"),
     }
     for name in sorted(wanted):
-        lines = [str(dataset.get(keyword)) for keyword in corners[name] if str(dataset.get(keyword) or "").strip()]
+        lines = [text for keyword in corners[name] if (text := str(value_of(dataset, keyword) or "").strip())]
         at = size // 2 if name == "patient" else image.height - (len(lines) + 1) * (size + 2)
         for line in lines:
             draw.text((size // 2, at), line, fill=ink, font=font, stroke_width=1, stroke_fill=edge)

@@ -11,13 +11,15 @@ from itertools import accumulate
 from typing import Literal
 
 from heliograph.kit.codecs.dicom.errors import FrameMissing, NotDicom, Truncated
+from heliograph.kit.codecs.dicom.explicit import little
 from heliograph.kit.codecs.dicom.header import frame_bits, locate_data_set
 from heliograph.kit.codecs.dicom.inflate import MAX_INFLATED, inflate
-from heliograph.kit.codecs.dicom.part10 import DEFLATED
+from heliograph.kit.codecs.dicom.part10 import DEFLATED, EXPLICIT_BIG
 from heliograph.kit.codecs.dicom.source import Source, opened
 from heliograph.kit.codecs.dicom.walk import PIXEL_TAGS, Element, Encoding, elements, encoding_of, fragments
 
 _RLE = "1.2.840.10008.1.2.5"
+_UNCOMPRESSED = "1.2.840.10008.1.2.1.98"
 # Video: all frames are one bit stream (PS3.5 A.4.5 and following), cut into fragments anywhere.
 _VIDEO_PREFIXES = tuple(f"1.2.840.10008.1.2.4.{n}" for n in range(100, 109))
 _STARTS = (b"\xff\xd8\xff", b"\xff\x4f\xff\x51", b"\x00\x00\x00\x0cjP  ")
@@ -133,6 +135,32 @@ def read_frame(table: FrameTable, number: int, read: Callable[[int, int], bytes]
     return packed.to_bytes((table.frame_bits + 7) // 8, "little")
 
 
+def read_little_frame(
+    table: FrameTable, number: int, bits_allocated: int | None, read: Callable[[int, int], bytes]
+) -> bytes:
+    """As `read_frame`, but natively stored samples are little endian whatever the object is (PS3.18 8.7.3.5).
+
+    Explicit VR Big Endian keeps samples of one byte or less in words of two where the pixel data is OW (PS3.5 8.1.1, A.3); such words
+    can be shared by two frames.
+
+    Raises:
+        FrameMissing: there is no such frame, or its bytes are not there.
+    """
+    if table.transfer_syntax_uid != EXPLICIT_BIG or table.kind not in {"native", "bits"}:
+        return read_frame(table, number, read)
+    width = (bits_allocated or 8) // 8
+    if width < 2:  # the value representation stands 8 bytes before the value (PS3.5 7.1.2)
+        width = 2 if read(table.first - 8, 2) == b"OW" else 1
+
+    def turned(offset: int, length: int) -> bytes:
+        begin = (offset - table.first) // width * width
+        end = min(-(-(offset + length - table.first) // width) * width, table.size)
+        skipped = offset - table.first - begin
+        return little(read(table.first + begin, end - begin), width)[skipped : skipped + length]
+
+    return read_frame(table, number, turned)
+
+
 def frame_table(
     source: Source, *, transfer_syntax_uid: str | None = None, max_inflated: int = MAX_INFLATED
 ) -> FrameTable | None:
@@ -177,6 +205,11 @@ class _Facts:
         return int.from_bytes(value[:2], self.byteorder) if len(value) >= 2 else 0
 
     @property
+    def photometric(self) -> str:
+        """As written; the retired YBR_PARTIAL_422 is laid out as YBR_FULL_422."""
+        return self.raw(0x00280004).decode("ascii", "replace").strip(" \0").replace("YBR_PARTIAL_422", "YBR_FULL_422")
+
+    @property
     def frames(self) -> int:
         try:
             return max(0, int(self.raw(0x00280008).split(b"\\")[0].strip(b" \0")))
@@ -186,12 +219,15 @@ class _Facts:
 
 def _native(facts: _Facts, pixel: Element, syntax: str, *, deflated: bool) -> FrameTable:
     allocated = facts.short(0x00280100) or {0x7FE00008: 32, 0x7FE00009: 64}.get(pixel.tag, 0)
-    photometric = facts.raw(0x00280004).decode("ascii", "replace").strip(" \0")
+    photometric = facts.photometric
     rows, columns = facts.short(0x00280010), facts.short(0x00280011)
     bits = frame_bits(rows, columns, facts.short(0x00280002) or 1, allocated, photometric)
     if bits == 0:
         raise NotDicom("the pixel data has no rows, columns or bits")
     frames = facts.frames or max(1, pixel.length * 8 // bits)
+    whole = rows * columns * 3 * allocated
+    if bits < whole and photometric.endswith("_422") and 0 <= pixel.length * 8 - frames * whole < 16:
+        bits = whole  # it only says that pixels share their colours
     kind: Kind = "bits" if bits % 8 or allocated == 1 else "native"
     return FrameTable(kind, syntax, frames, pixel.offset, bits, pixel.length, deflated=deflated)
 
@@ -212,12 +248,16 @@ def _encapsulated(facts: _Facts, pixel: Element, syntax: str) -> FrameTable:
     extended = _integers(facts.raw(0x7FE00001), 8, facts.byteorder)
     basic = _integers(bytes(facts.data[table_offset : table_offset + table_length]), 4, facts.byteorder)
     offsets = extended or basic
-    frames = facts.frames or len(offsets) or _guess(facts, found)
+    frames = facts.frames or len(offsets) or (len(found) if syntax == _RLE else _guess(facts, found))
     groups = _by_offsets(offsets, starts, frames) if offsets else None
     if groups is None:
         groups = _by_counting(facts, found, frames, rle=syntax == _RLE)
         extended = []
     exact = _integers(facts.raw(0x7FE00002), 8, facts.byteorder) if extended else []
+    if syntax == _UNCOMPRESSED and len(groups) == frames:
+        rows, columns, samples = facts.short(0x00280010), facts.short(0x00280011), facts.short(0x00280002) or 1
+        size = (frame_bits(rows, columns, samples, facts.short(0x00280100), facts.photometric) + 7) // 8
+        exact = [size] * frames
     return FrameTable(
         "encapsulated",
         syntax,

@@ -6,6 +6,8 @@ Loads numpy and the codecs: import it where pixels are handled, never from the p
 from __future__ import annotations
 
 import struct
+import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,26 +16,32 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.pixels.encoders.base import RLELosslessEncoder
 
-from heliograph.kit.codecs.dicom.errors import DicomError
-from heliograph.kit.codecs.dicom.walk import Encoding, elements
+from heliograph.kit.codecs.dicom.errors import DicomError, Truncated
+from heliograph.kit.codecs.dicom.walk import Element, Encoding, elements
 
 Words = NDArray[Any]
 
 _4 = "1.2.840.10008.1.2.4."
 RLE = "1.2.840.10008.1.2.5"
-JPEG = frozenset({f"{_4}50", f"{_4}51"})
+# Processes 1, 2 and 4; and the progressive ones that some old equipment wrote (6, 8, 10, 12; retired).
+JPEG = frozenset({f"{_4}50", f"{_4}51", f"{_4}53", f"{_4}55"})
 JPEG_LOSSLESS = frozenset({f"{_4}57", f"{_4}70"})
 JPEG_LS = frozenset({f"{_4}80", f"{_4}81"})
 JPEG_2000 = frozenset({f"{_4}90", f"{_4}91"})
 HTJ2K = frozenset({f"{_4}201", f"{_4}202", f"{_4}203"})
 ENCAPSULATED_NATIVE = "1.2.840.10008.1.2.1.98"
+DEFLATED_FRAMES = "1.2.840.10008.1.2.8.1"
+"""Each frame is a deflate stream of its native form (PS3.5 8.2.16)."""
 J2K_LOSSLESS, HTJ2K_LOSSLESS = f"{_4}90", f"{_4}201"
-DECODABLE = JPEG | JPEG_LOSSLESS | JPEG_LS | JPEG_2000 | HTJ2K | {RLE, ENCAPSULATED_NATIVE}
+DECODABLE = JPEG | JPEG_LOSSLESS | JPEG_LS | JPEG_2000 | HTJ2K | {RLE, ENCAPSULATED_NATIVE, DEFLATED_FRAMES}
 ENCODABLE = (HTJ2K_LOSSLESS, J2K_LOSSLESS, RLE)
 """What we make without loss, best first."""
 
 MOST_SAMPLES = 150_000_000
-_COLOUR = {"YBR_RCT": "RGB", "YBR_ICT": "RGB"}
+# What codecs undo, and colours that were shared between pixels in native form only.
+_COLOUR = {"YBR_RCT": "RGB", "YBR_ICT": "RGB", "YBR_FULL_422": "YBR_FULL"}
+_SHARED = {"YBR_FULL_422": "YBR_FULL", "YBR_PARTIAL_422": "YBR_PARTIAL"}
+"""Natively two pixels share their colour samples: Y Y Cb Cr (PS3.3 C.7.6.3.1.2)."""
 
 
 class NotDecodable(DicomError):
@@ -59,8 +67,8 @@ class ImageFacts:
 
     @property
     def frame_bytes(self) -> int:
-        """Length of a native frame whose colours are not shared between pixels."""
-        return self.rows * self.columns * self.samples * self.allocated // 8
+        """Length of a native frame whose colours are not shared between pixels, from its first byte on."""
+        return (self.rows * self.columns * self.samples * self.allocated + 7) // 8
 
 
 def image_facts(data: memoryview, start: int, encoding: Encoding) -> ImageFacts:
@@ -68,11 +76,7 @@ def image_facts(data: memoryview, start: int, encoding: Encoding) -> ImageFacts:
     shorts: dict[int, int] = {}
     photometric = ""
     order = "little" if encoding.little else "big"
-    for element in elements(data, start, len(data), encoding):
-        if element.tag >= 0x00290000:
-            break
-        if element.tag >> 16 != 0x0028:
-            continue
+    for element in _described(data, start, encoding):
         value = bytes(data[element.offset : element.offset + min(element.length, 64)])
         if element.tag == 0x00280004:
             photometric = value.decode("ascii", "replace").strip(" \0")
@@ -94,6 +98,18 @@ def image_facts(data: memoryview, start: int, encoding: Encoding) -> ImageFacts:
     return facts
 
 
+def _described(data: memoryview, start: int, encoding: Encoding) -> Iterator[Element]:
+    """The elements of group 0028; `data` may end where the pixel data begins."""
+    try:
+        for element in elements(data, start, len(data), encoding):
+            if element.tag >= 0x00290000:
+                return
+            if element.tag >> 16 == 0x0028:
+                yield element
+    except Truncated:
+        return
+
+
 def decode(facts: ImageFacts, frame: bytes, syntax: str) -> tuple[Words, str]:
     """(rows, columns, samples) unsigned words as wide as Bits Allocated, and their photometric interpretation.
 
@@ -103,6 +119,10 @@ def decode(facts: ImageFacts, frame: bytes, syntax: str) -> tuple[Words, str]:
     Raises:
         NotDecodable
     """
+    if syntax == DEFLATED_FRAMES:
+        frame = _inflated(facts, frame)
+    if syntax in {DEFLATED_FRAMES, ENCAPSULATED_NATIVE}:
+        return native_words(facts, frame)
     if facts.allocated not in {8, 16, 32}:
         raise NotDecodable("pixels of this width are not decoded here")
     try:
@@ -116,8 +136,6 @@ def decode(facts: ImageFacts, frame: bytes, syntax: str) -> tuple[Words, str]:
 def _decode(facts: ImageFacts, frame: bytes, syntax: str) -> tuple[Words, str]:
     word = np.dtype(f"<u{facts.allocated // 8}")
     photometric = _COLOUR.get(facts.photometric, facts.photometric)
-    if syntax == ENCAPSULATED_NATIVE:
-        return _laid_out(facts, np.frombuffer(frame, word, facts.rows * facts.columns * facts.samples)), photometric
     if syntax == RLE:
         planes = np.frombuffer(imagecodecs.dicomrle_decode(frame, word, out=facts.frame_bytes), word)
         return planes.reshape(facts.samples, facts.rows, facts.columns).transpose(1, 2, 0), photometric
@@ -139,12 +157,35 @@ def _decode(facts: ImageFacts, frame: bytes, syntax: str) -> tuple[Words, str]:
     return _widened(facts, np.asarray(pixels).reshape(facts.shape), told), photometric
 
 
+def _inflated(facts: ImageFacts, frame: bytes) -> bytes:
+    stream = zlib.decompressobj(-zlib.MAX_WBITS)
+    try:
+        return stream.decompress(frame, facts.frame_bytes + 1)
+    except zlib.error as error:
+        raise NotDecodable("a frame's compressed bytes are damaged") from error
+
+
 def _jpeg(facts: ImageFacts, frame: bytes) -> tuple[Words, str]:
     if facts.samples != 3:
         return imagecodecs.jpeg_decode(frame), facts.photometric
-    # The header says how colours are encoded; an Adobe marker in the stream knows better than a header that says RGB.
-    ycc = facts.photometric.startswith("YBR") or _adobe_transform(frame) == 1
-    return imagecodecs.jpeg_decode(frame, colorspace="YCBCR" if ycc else "RGB", outcolorspace="RGB"), "RGB"
+    in_stream = _coded_as(frame)
+    is_ycc = facts.photometric.startswith("YBR") if in_stream is None else in_stream == "YBR"
+    return imagecodecs.jpeg_decode(frame, colorspace="YCBCR" if is_ycc else "RGB", outcolorspace="RGB"), "RGB"
+
+
+def _coded_as(frame: bytes) -> str | None:
+    """How a JPEG stream of three components says its colours are coded; None if only the header can tell."""
+    transform = _adobe_transform(frame)
+    if transform is not None:
+        return "YBR" if transform else "RGB"
+    for marker, at, length in _segments(frame):
+        if _is_frame(marker) and length >= 15:
+            if frame[at + 6 : at + 15 : 3] == b"RGB":
+                return "RGB"
+            sampling = frame[at + 7 : at + 15 : 3]
+            if len(set(sampling)) > 1:  # only colour differences are worth less than the rest
+                return "YBR"
+    return None
 
 
 def _lossless(frame: bytes) -> Words:
@@ -175,15 +216,35 @@ def _laid_out(facts: ImageFacts, words: Words) -> Words:
     return words.reshape(facts.shape)
 
 
-def native_words(facts: ImageFacts, frame: bytes) -> Words:
-    """A little endian native frame as (rows, columns, samples) unsigned words. Raises NotDecodable."""
-    if facts.allocated not in {8, 16, 32} or len(frame) != facts.frame_bytes:
-        raise NotDecodable("this native frame is not one of whole words")
-    return _laid_out(facts, np.frombuffer(frame, np.dtype(f"<u{facts.allocated // 8}")))
+def native_words(facts: ImageFacts, frame: bytes) -> tuple[Words, str]:
+    """A little endian native frame as `decode` gives it; its padding is left off.
+
+    Bits of single-bit pixels come as bytes of 0 and 1; colours that pixels share are given to each. Raises NotDecodable.
+    """
+    pixels = facts.rows * facts.columns
+    if facts.allocated == 1 and facts.samples == 1 and len(frame) >= facts.frame_bytes:
+        bits = np.unpackbits(np.frombuffer(frame, np.uint8), bitorder="little", count=pixels)
+        return bits.reshape(facts.shape), facts.photometric
+    if facts.allocated in {8, 16, 32, 64}:
+        word = np.dtype(f"<u{facts.allocated // 8}")
+        if len(frame) >= facts.frame_bytes:
+            words = _laid_out(facts, np.frombuffer(frame, word, pixels * facts.samples))
+            return words, _SHARED.get(facts.photometric, facts.photometric)
+        if facts.photometric in _SHARED and facts.samples == 3 and len(frame) >= pixels * 2 * word.itemsize:
+            return _unshared(facts, np.frombuffer(frame, word, pixels * 2))
+    raise NotDecodable("this native frame is not one of whole words")
+
+
+def _unshared(facts: ImageFacts, words: Words) -> tuple[Words, str]:
+    if facts.columns % 2:
+        raise NotDecodable("pixels of an odd row can't share their colours")
+    return words.reshape(-1, 4)[:, [0, 2, 3, 1, 2, 3]].reshape(facts.shape), _SHARED[facts.photometric]
 
 
 def native_bytes(facts: ImageFacts, words: Words) -> bytes:
     """(rows, columns, samples) words as a native little endian frame in the data set's planar configuration."""
+    if facts.allocated == 1:
+        return np.packbits(words.ravel(), bitorder="little").tobytes()
     if facts.samples > 1 and facts.planar == 1:
         words = words.transpose(2, 0, 1)
     return np.ascontiguousarray(words).tobytes()
@@ -195,8 +256,8 @@ def encode(facts: ImageFacts, words: Words, photometric: str, syntax: str) -> tu
     Raises:
         NotDecodable: pixels of a width that these codecs don't keep exactly.
     """
-    if facts.allocated not in {8, 16}:
-        raise NotDecodable("pixels of this width are not compressed here")
+    if facts.allocated not in {8, 16} or photometric.startswith("YBR_PARTIAL"):
+        raise NotDecodable("pixels of this width or colour are not compressed here")
     if syntax == RLE:
         return _rle(facts, words), photometric
     pixels = np.ascontiguousarray(words[..., 0] if facts.samples == 1 else words)
@@ -277,11 +338,15 @@ def _segments(frame: bytes) -> list[tuple[int, int, int]]:
 
 def _jpeg_facts(frame: bytes) -> StreamFacts:
     for marker, at, length in _segments(frame):
-        is_frame = 0xC0 <= marker <= 0xCF and marker not in {0xC4, 0xC8, 0xCC}
-        if (is_frame or marker == 0xF7) and length >= 6 and at + 6 <= len(frame):
+        if _is_frame(marker) and length >= 6 and at + 6 <= len(frame):
             precision, rows, columns, samples = struct.unpack_from(">BHHB", frame, at)
             return StreamFacts(rows, columns, samples, precision, signed=False)
     raise NotDecodable("a frame has no header that is known here")
+
+
+def _is_frame(marker: int) -> bool:
+    """Whether a marker begins a frame header (ITU T.81 Table B.1, T.87 C.1.1)."""
+    return (0xC0 <= marker <= 0xCF and marker not in {0xC4, 0xC8, 0xCC}) or marker == 0xF7
 
 
 def _adobe_transform(frame: bytes) -> int | None:

@@ -6,8 +6,8 @@ import struct
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
-from heliograph.kit.codecs.dicom.explicit import element_bytes, explicit_little, head, little, pixel_value
-from heliograph.kit.codecs.dicom.frames import FrameTable, frame_table, read_frame
+from heliograph.kit.codecs.dicom.explicit import element_bytes, explicit_little, head, pixel_value
+from heliograph.kit.codecs.dicom.frames import FrameTable, frame_table, read_little_frame
 from heliograph.kit.codecs.dicom.header import locate_data_set
 from heliograph.kit.codecs.dicom.inflate import inflate
 from heliograph.kit.codecs.dicom.part10 import DEFLATED, EXPLICIT_LITTLE, part10_header, read_file_meta
@@ -62,9 +62,7 @@ def native_frame(facts: ImageFacts, frame: bytes, syntax: str) -> bytes:
 
 def encoded_frame(facts: ImageFacts, frame: bytes, syntax: str, target: str) -> bytes:
     """A stored frame compressed without loss as `target`. Raises NotDecodable."""
-    words, photometric = (
-        decode(facts, frame, syntax) if syntax in DECODABLE else (native_words(facts, frame), facts.photometric)
-    )
+    words, photometric = decode(facts, frame, syntax) if syntax in DECODABLE else native_words(facts, frame)
     return encode(facts, words, photometric, target)[0]
 
 
@@ -110,15 +108,11 @@ class _Frames:
         self.first, self.photometric = self._make(1)
 
     def _make(self, number: int) -> tuple[bytes, str]:
-        frame = read_frame(self.table, number, self.read)
+        frame = read_little_frame(self.table, number, self.facts.allocated, self.read)
         if self.syntax in DECODABLE:
             words, photometric = decode(self.facts, frame, self.syntax)
         else:
-            if not encoding_of(self.syntax).little:
-                if self.facts.allocated == 8:  # in words of two, across the bounds of odd frames
-                    raise NotDecodable("big endian pixels of one byte are not compressed here")
-                frame = little(frame, self.facts.allocated // 8)
-            words, photometric = native_words(self.facts, frame), self.facts.photometric
+            words, photometric = native_words(self.facts, frame)
         if self.target in ENCODABLE:
             return encode(self.facts, words, photometric, self.target)
         return native_bytes(self.facts, words), photometric
@@ -143,12 +137,24 @@ def _with_pixels(data: memoryview, start: int, encoding: Encoding, front: bytes,
         elif compressed:
             yield from _encapsulated(frames)
         else:
-            size = facts.frame_bytes * frames.table.frames
+            size = (facts.rows * facts.columns * facts.samples * facts.allocated * frames.table.frames + 7) // 8
             if size > _MOST_NATIVE:
                 raise NotDecodable("natively the pixel data is too long for one element")
             yield head(piece.tag, "OW" if facts.allocated > 8 else "OB", size + size % 2)
-            yield from frames
+            yield from _packed(frames) if facts.allocated == 1 else frames
             yield b"\0" * (size % 2)
+
+
+def _packed(frames: _Frames) -> Iterator[bytes]:
+    """Frames of single bits, one right behind another without regard to bytes (PS3.5 8.1.1)."""
+    bits, held, held_bits = frames.facts.rows * frames.facts.columns, 0, 0
+    for frame in frames:
+        held |= int.from_bytes(frame, "little") << held_bits
+        held_bits += bits
+        whole = held_bits // 8
+        yield (held & (1 << 8 * whole) - 1).to_bytes(whole, "little")
+        held, held_bits = held >> 8 * whole, held_bits % 8
+    yield held.to_bytes((held_bits + 7) // 8, "little")
 
 
 def _encapsulated(frames: _Frames) -> Iterator[bytes]:
