@@ -38,6 +38,8 @@ class Facts:
     frames: bytes | None = field(repr=False)
     sha256: bytes
     length: int
+    is_undeclared: bool = False
+    """It has text beyond ASCII and names no character set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,32 +53,38 @@ class Examined:
     detail: str = ""
 
 
-def facts_of(source: Source) -> Facts:
-    """What the index keeps of a Part 10 file.
+def facts_of(source: Source, *, fallback_charset: str | None = None) -> Facts:
+    """What the index keeps of a Part 10 file. `fallback_charset`: the character set of texts that declare none.
 
     Raises:
         DicomError: it can't be filed; `errors` says why.
     """
     with opened(source) as data:
-        header = read_header(data)
-        document = dicom_json(data)
+        header = read_header(data, fallback_charset=fallback_charset)
+        document = dicom_json(data, fallback_charset=fallback_charset)
         try:
             table = frame_table(data) if header.has_pixels else None
         except DicomError:  # pixel data that no frame can be cut from; the object is kept and served whole
             table = None
         digest = hashlib.sha256(data[header.data_set_offset :]).digest()
-        return Facts(header, _storable(document), table.to_bytes() if table else None, digest, len(data))
+        is_undeclared = header.charset_undeclared and "00080005" in document
+        frames = table.to_bytes() if table else None
+        return Facts(header, _storable(document), frames, digest, len(data), is_undeclared)
 
 
-def examine(file: SpooledObject) -> Examined:
-    """The facts of a spool file, or why it must be held. Never raises for what is in the file."""
+def examine(file: SpooledObject, *, fallback_charset: str | None = None) -> Examined:
+    """The facts of a spool file, or why it must be held. Never raises for what is in the file.
+
+    Raises:
+        OSError: the file can't be read now, which says nothing of its bytes.
+    """
     try:
-        facts = facts_of(file.path)
+        facts = facts_of(file.path, fallback_charset=fallback_charset)
     except BadIdentity as error:
         return Examined(file, None, _digest(file), BAD_IDENTITY, error.detail)
     except DicomError as error:
         return Examined(file, None, _digest(file), UNREADABLE, error.detail)
-    except FileNotFoundError:
+    except OSError:
         raise
     except Exception as error:  # noqa: BLE001 - see below
         # Whatever a file does to the parsers, it must not keep others from being filed.

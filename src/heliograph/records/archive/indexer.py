@@ -102,6 +102,11 @@ def _file(
             examined.append(examine(file))
         except FileNotFoundError:
             _log.warning("a spool file went away", spool_id=str(file.id))
+        except (
+            OSError
+        ) as error:  # the disk's fault, or ours (too many open files): the others are filed, this one later
+            _log.error("a spool file can't be read", spool_id=str(file.id), why=type(error).__name__, errno=error.errno)
+            _postpone(file, later)
     return _commit(works, objects, examined, later) if examined else 0
 
 
@@ -144,9 +149,13 @@ def _set_aside(
     if isinstance(error, DataError) and entry.facts is not None:
         detail = "the index can't keep a value of this object"
         return _commit(works, objects, [Examined(entry.file, None, entry.sha256, UNREADABLE, detail)], later)
-    wait = min(later.get(entry.file.id, (0.0, 0.5))[1] * 2, LONGEST_WAIT)
-    later[entry.file.id] = (time.monotonic() + wait, wait)
+    _postpone(entry.file, later)
     return 0
+
+
+def _postpone(file: SpooledObject, later: dict[UUID, tuple[float, float]]) -> None:
+    wait = min(later.get(file.id, (0.0, 0.5))[1] * 2, LONGEST_WAIT)
+    later[file.id] = (time.monotonic() + wait, wait)
 
 
 @contextmanager

@@ -17,11 +17,13 @@ from sqlalchemy import types as sql
 
 from heliograph.kit.codecs.dicom import corrected
 from heliograph.kit.db.session import ActorSession
-from heliograph.kit.objects import Objects
+from heliograph.kit.log import log
+from heliograph.kit.objects import ObjectMissing, Objects, ObjectsAway
 from heliograph.records.archive.model import Instance, Series, Study
 from heliograph.records.archive.overlay import Overlay, overlays
 from heliograph.records.archive.place import write
 
+_log = log(__name__)
 _BULK = '"BulkDataURI": "bulkdata/'
 
 
@@ -65,14 +67,18 @@ def read_document(session: ActorSession, objects: Objects, document: SeriesDocum
     """The gzip-compressed JSON array of a series, made now if it does not exist.
 
     BulkDataURIs are relative to the series' metadata resource (RFC 3986 5.2): `instances/<uid>/bulkdata/<path>`.
+    It is made of the database alone: where the object store is full or away, it is given out and not kept.
     """
     try:
         return objects.get(document.key)
-    except FileNotFoundError:
+    except (ObjectMissing, ObjectsAway):
         pass
     made, count = _make(session, document.series_id)
     exact = SeriesDocument(document.series_id, document.series_instance_uid, count, document.revision)
-    write(objects, exact.key, made)
+    try:
+        write(objects, exact.key, made)
+    except OSError as error:
+        _log.warning("a metadata document could not be kept", why=type(error).__name__)
     return made
 
 
