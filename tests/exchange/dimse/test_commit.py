@@ -24,6 +24,7 @@ from heliograph.kit.net.dicom import StorageListener
 from heliograph.records.archive.commitments import GRACE, ON_THE_WAY
 from tests.cast import Cast
 from tests.exchange.dimse.test_transfers import add_node
+from tests.kit.net.dicom.peers import eventually
 from tests.records.archive import files
 
 INSTANCE = "1.2.840.10008.1.20.1.1"
@@ -102,14 +103,23 @@ def good(report: Dataset) -> list[str]:
     return [i.ReferencedSOPInstanceUID for i in report.get("ReferencedSOPSequence", [])]
 
 
-def row(context: Context, cast: Cast) -> Any:
+def row(context: Context, cast: Cast, transaction: str = "2.999.7") -> Any:
     with context.works.read(system("t", cast.norfjord)) as work:
-        return work.session.execute(text("select * from archive.commitments")).one()
+        return work.session.execute(
+            text("select * from archive.commitments where transaction_uid = :t"), {"t": transaction}
+        ).one()
 
 
-def run_due(context: Context, cast: Cast) -> None:
+def states(context: Context, cast: Cast) -> dict[str, str]:
+    """State of each commitment by its transaction."""
+    with context.works.read(system("t", cast.norfjord)) as work:
+        rows = work.session.execute(text("select transaction_uid, state from archive.commitments order by 1")).all()
+        return dict(row._tuple() for row in rows)
+
+
+def run_due(context: Context, cast: Cast, transaction: str = "2.999.7") -> None:
     """What the worker does when it is due."""
-    found = row(context, cast)
+    found = row(context, cast, transaction)
     commit_jobs.report(
         context.works, context.settings, context.objects,
         organization_id=str(cast.norfjord), commitment_id=str(found.id),
@@ -244,6 +254,36 @@ def test_a_day_later_it_is_given_up(
     run_due(context, cast)
     assert row(context, cast).state == "given_up"
     assert commit_jobs.enqueue_due(context.works) == 0
+
+
+def test_what_is_over_is_forgotten_after_ninety_days_and_nothing_else(
+    context: Context, cast: Cast, clock: FixedClock, listener: StorageListener, uids: list[str]
+) -> None:
+    reports: Reports = queue.Queue()
+    with associated(listener, reports) as association:
+        assert ask(association, request(uids, transaction="2.999.1")) == 0
+        reports.get(timeout=30)
+    eventually(lambda: states(context, cast) == {"2.999.1": "reported"})
+    clock.advance(timedelta(days=1))
+    with associated(listener, queue.Queue()) as association:
+        assert ask(association, request(uids, transaction="2.999.2")) == 0
+    clock.advance(timedelta(days=1))
+    run_due(context, cast, "2.999.2")
+    clock.advance(timedelta(days=88))
+    with associated(listener, queue.Queue()) as association:
+        assert ask(association, request(uids, transaction="2.999.3")) == 0
+    assert commit_jobs.forget_old(context.works) == 0
+    clock.advance(timedelta(hours=1))
+    expected = {"2.999.1": "reported", "2.999.2": "given_up", "2.999.3": "waiting"}
+    for number in (1, 1):  # the first is over for 90 days, then the second
+        assert states(context, cast) == expected
+        assert commit_jobs.forget_old(context.works) == number
+        del expected[min(expected)]
+        clock.advance(timedelta(days=2))
+    assert states(context, cast) == {"2.999.3": "waiting"}, "what waits is not forgotten, however old"
+    with context.works.read(system("t", cast.norfjord)) as work:
+        actions = work.session.scalars(text("select detail from audit.events where action = 'commitment.forgotten'"))
+        assert list(actions) == [{"commitments": 1, "kept_days": 90}] * 2
 
 
 def test_a_caller_that_refuses_the_report_is_told_again_later(

@@ -37,6 +37,7 @@ def sweeps(context: Context) -> list[Tick]:
         Tick("deliveries that are due", 1.0, lambda: ledger.enqueue_due(works, settings)),
         Tick("transfers that are due", 2.0, lambda: transfers.enqueue_due(works)),
         Tick("storage commitments that are due", 2.0, lambda: commitments.enqueue_due(works)),
+        Tick("old storage commitments", 3600.0, lambda: commitments.forget_old(works)),
         Tick("ledger of deliveries", 60.0, lambda: ledger.sweep_ledger(works)),
         Tick("broken promises", 10.0, lambda: worklist.promise_broken(works)),
         Tick("names beside the objects", 60.0, lambda: keep_names(works, context.objects, names)),

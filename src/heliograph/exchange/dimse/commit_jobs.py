@@ -1,4 +1,4 @@
-"""The job that reports a storage commitment on an association of ours, and the sweep that finds which are due."""
+"""The job that reports a storage commitment on an association of ours, and the sweeps: which are due, and which are long over."""
 
 from __future__ import annotations
 
@@ -57,14 +57,26 @@ def report(
 
 def enqueue_due(works: WorkFactory) -> int:
     """Jobs for what is due and has none. Returns how many."""
-    with works.read(system("commitments")) as work:
-        everywhere = system("commitments", *(o.id for o in active_organizations(work.session)))
-    with works.read(everywhere) as work:
+    with works.read(system("commitments", *_everywhere(works))) as work:
         due = commitments.due(work.session, work.now)
     for commitment_id, organization_id, caller_id in due:
         with works.begin(system("commitments", organization_id)) as work:
             commitments.enqueue(work, commitment_id, organization_id, caller_id)
     return len(due)
+
+
+def forget_old(works: WorkFactory) -> int:
+    """What has been over for long is deleted. Returns how many."""
+    number = 0
+    for organization_id in _everywhere(works):
+        with works.begin(system("commitments", organization_id)) as work:
+            number += commitments.forget_old(work, organization_id)
+    return number
+
+
+def _everywhere(works: WorkFactory) -> list[UUID]:
+    with works.read(system("commitments")) as work:
+        return [o.id for o in active_organizations(work.session)]
 
 
 def _told(settings: Settings, to: NodeFacts, asked: CommitmentFacts, told: Verdict) -> str | None:

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import delete, select, text
 
 from heliograph.kit.db.session import ROW_LOCK, ActorSession
 from heliograph.kit.errors import HeliographError, NotFound
@@ -35,6 +35,9 @@ GRACE: Final = timedelta(seconds=10)
 """The association on which it was asked has the first try."""
 CLAIMED: Final = timedelta(seconds=120)
 GIVEN_UP_AFTER: Final = timedelta(days=1)
+KEPT_FOR: Final = timedelta(days=90)
+"""After its report, or after it was given up, a commitment is known so long; that it was asked and told stays on record."""
+_FORGOTTEN_AT_ONCE = 5000
 _FIRST_WAIT, _LONGEST_WAIT = timedelta(seconds=30), timedelta(minutes=15)
 _CHUNK, _LOOKS_AT_ONCE = 5000, 8
 
@@ -198,6 +201,20 @@ def note_undelivered(work: Work, commitment_id: UUID, error: str) -> None:
     else:
         row.next_attempt_at = work.now + wait
         _record(work, "commitment.undelivered", row, outcome="failed", reason=error)
+
+
+def forget_old(work: Work, organization_id: UUID) -> int:
+    """Deletes an organisation's commitments that are over since `KEPT_FOR`, at most 5000 at once; how many."""
+    old = (
+        select(Commitment.id)
+        .where(Commitment.organization_id == organization_id, Commitment.finished_at < work.now - KEPT_FOR)
+        .limit(_FORGOTTEN_AT_ONCE)
+    )
+    number = len(work.session.scalars(delete(Commitment).where(Commitment.id.in_(old)).returning(Commitment.id)).all())
+    if number:
+        detail = {"commitments": number, "kept_days": KEPT_FOR.days}
+        work.record("commitment.forgotten", organization_id=organization_id, detail=detail)
+    return number
 
 
 def due(session: ActorSession, now: datetime) -> list[tuple[UUID, UUID, UUID]]:
