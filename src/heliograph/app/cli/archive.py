@@ -5,18 +5,21 @@ from __future__ import annotations
 import sys
 import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 import click
 
+from heliograph.app.cli.archive_rebuild import rebuild
+from heliograph.app.cli.archive_where import caller_titled, facility_at
 from heliograph.app.cli.common import settings_or_exit
 
-if TYPE_CHECKING:
-    from heliograph.kit.work import Work
-    from heliograph.records.sites.queries import FacilityFacts
-
 _MOST_SHOWN = 50
+_MENDED_BY = {
+    "missing": "bring the objects back from the backup, under the same keys.",
+    "wrong length": "bring the objects back from the backup, under the same keys.",
+    "changed": "bring the objects back from the backup, under the same keys.",
+    "unknown": "`heliograph archive rebuild` files them again.",
+}
 
 
 @click.group()
@@ -50,8 +53,8 @@ def import_files(path: Path, at: str, caller: str | None) -> None:
     settings = settings_or_exit()
     with open_context(settings, part="cli") as context:
         with context.works.read(system("command line")) as work:
-            facility = _facility(work, at)
-            caller_id = _caller(work, facility, caller) if caller else None
+            facility = facility_at(work, at)
+            caller_id = caller_titled(work, facility, caller) if caller else None
         try:
             with (
                 sources(path) as files,
@@ -89,13 +92,13 @@ def import_files(path: Path, at: str, caller: str | None) -> None:
 def fsck(deep: bool) -> None:
     """Compare the index with the objects, both ways. Nothing is changed; differences are listed (exit 1)."""
     from heliograph.app.context import open_context
-    from heliograph.governance.tenancy.queries import active_organizations
+    from heliograph.governance.tenancy.organizations import all_organizations
     from heliograph.kit.actor import system
     from heliograph.records.archive.fsck import compare, count_indexed
 
     with open_context(settings_or_exit(), part="cli") as context:
         with context.works.read(system("fsck")) as work:
-            organizations: list[UUID] = [o.id for o in active_organizations(work.session)]
+            organizations: list[UUID] = [o.id for o in all_organizations(work)]
         total = 0
         for organization_id in organizations:
             with context.works.read(system("fsck", organization_id)) as work:
@@ -108,29 +111,12 @@ def fsck(deep: bool) -> None:
         click.secho(f"{difference.kind}: {difference.key}", fg="red", err=True)
     if len(found) > _MOST_SHOWN:
         click.secho(f"and {len(found) - _MOST_SHOWN} more", fg="red", err=True)
+    for kind, words in _MENDED_BY.items():
+        if number := sum(difference.kind == kind for difference in found):
+            click.secho(f"{number} {kind}: {words}", err=True)
     if found:
         sys.exit(1)
     click.echo(f"Index and objects agree: {total} objects{', all read' if deep else ''}.")
 
 
-def _facility(work: Work, at: str) -> FacilityFacts:
-    from heliograph.governance.tenancy.queries import organization_by_slug
-    from heliograph.records.sites.queries import facilities_of
-
-    code, _, slug = at.partition("@")
-    organization = organization_by_slug(work.session, slug)
-    if organization is None:
-        raise click.ClickException(f"There is no organisation {slug!r}. --facility takes CODE@ORGANISATION.")
-    found = [f for f in facilities_of(work.session, [organization.id]) if f.code == code]
-    if not found:
-        raise click.ClickException(f"{slug} has no facility {code!r}.")
-    return found[0]
-
-
-def _caller(work: Work, facility: FacilityFacts, title: str) -> UUID:
-    from heliograph.records.sites.queries import callers_of_facilities
-
-    found = [c for c in callers_of_facilities(work.session, [facility.id]) if c.calling_ae == title]
-    if not found:
-        raise click.ClickException(f"{facility.code} has no caller {title!r}.")
-    return found[0].id
+archive.add_command(rebuild)

@@ -60,13 +60,20 @@ def compare(
 ) -> Iterator[Difference]:
     """Each difference, organisation by organisation; `deep` also reads every object and compares its digest.
 
-    It may run while images come: an object is placed before its row is committed, so only what was there before the index was read
-    counts as unknown. `on_each` is called for each indexed object.
+    `organizations` are all that there are: what lies in the folder of another is unknown. It may run while images come: an object is
+    placed before its row is committed, so only what was there before the index was read counts as unknown. `on_each` is called for
+    each indexed object.
     """
+    every: set[str] = set()
     for organization_id in organizations:
-        sizes = dict(_sizes(objects, organization_id))
+        sizes = dict(_sizes(objects, str(organization_id)))
+        listed = {str(organization_id)}
         named: set[str] = set()
         for rows in _indexed(works, organization_id):
+            # What was filed again may lie in the folder of the id that the organisation had in a database that is lost.
+            for other in sorted({folder_of(row.key) for row in rows} - listed):
+                sizes.update(_sizes(objects, other))
+                listed.add(other)
             for row in rows:
                 named.add(row.key)
                 found = _check(objects, row, sizes.get(row.key), deep=deep)
@@ -74,11 +81,32 @@ def compare(
                     yield Difference(found, row.key, row.instance_id)
                 on_each()
         yield from (Difference("unknown", key) for key in sorted(sizes.keys() - named))
-
-
-def _sizes(objects: Objects, organization_id: UUID) -> Iterator[tuple[str, int]]:
+        every |= listed
     for place in PLACES:
-        yield from objects.below(f"{place}/{organization_id}")
+        for folder in objects.folders(place):
+            if folder not in every:
+                yield from (Difference("unknown", key) for key, _ in objects.below(f"{place}/{folder}"))
+
+
+def unknown_objects(works: WorkFactory, objects: Objects, folder: UUID, organization_id: UUID) -> list[tuple[str, int]]:
+    """(key, length in bytes) of each object in `folder` that the organisation's index does not name, oldest first in each place."""
+    sizes = dict(_sizes(objects, str(folder)))  # before the index is read: see `compare`
+    with works.read(system("fsck", organization_id)) as work:
+        for column in (Instance.object_key, HeldObject.object_key):
+            query = select(column).where(column.class_.organization_id == organization_id)
+            for key in work.session.scalars(query.execution_options(yield_per=5000)):
+                sizes.pop(key, None)
+    return sorted(sizes.items())
+
+
+def folder_of(key: str) -> str:
+    """The part of a key that names the organisation."""
+    return key.split("/", 2)[1] if "/" in key else ""
+
+
+def _sizes(objects: Objects, folder: str) -> Iterator[tuple[str, int]]:
+    for place in PLACES:
+        yield from objects.below(f"{place}/{folder}")
 
 
 def _check(objects: Objects, row: _Row, size: int | None, *, deep: bool) -> Kind | None:
