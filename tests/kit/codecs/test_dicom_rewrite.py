@@ -170,8 +170,6 @@ def test_a_plain_file_turns_to_utf8_where_it_must_and_says_so() -> None:
 @pytest.mark.parametrize(
     ("before", "values"),
     [
-        (made(EXPLICIT, SpecificCharacterSet="ISO_IR 100", StudyDescription="Schädel"), {NAME: "Ł"}),
-        (made(EXPLICIT, SpecificCharacterSet=["", "ISO 2022 IR 87"], StudyDescription="山田"), {NAME: "Ł"}),
         (made(EXPLICIT), {STUDY_DATE: "é"}),
         (made(EXPLICIT), {0x00280010: "1"}),
         (made(EXPLICIT), {0x00091010: "1"}),
@@ -201,3 +199,25 @@ def test_the_document_is_corrected_as_the_file_is(syntax: str, name: str) -> Non
         assert list(corrected(document, values, CORRECTION)) == sorted(rewritten_document)
         assert corrected(document, values, CORRECTION) == rewritten_document
         data = change(data, values)
+
+
+@pytest.mark.parametrize("syntax", [IMPLICIT, EXPLICIT, BIG, DEFLATED, JPEG])
+@pytest.mark.parametrize(("charset", "text"), [("ISO_IR 100", "Schädel"), (["", "ISO 2022 IR 87"], "山田")])
+def test_what_a_character_set_cannot_say_turns_all_text_to_utf8(syntax: str, charset: object, text: str) -> None:
+    inner = Dataset()
+    inner.ScheduledProcedureStepDescription = text
+    inner.RequestedProcedureID = "R1"
+    own = Dataset()
+    own.SpecificCharacterSet, own.RequestedProcedureDescription = "ISO_IR 144", "голова"
+    data = made(
+        syntax, SpecificCharacterSet=charset, StudyDescription=text, RequestAttributesSequence=Sequence([inner, own])
+    )
+    new = read(change(data, {NAME: "Łukasz^Ё"}))
+    assert (str(new.PatientName), new.StudyDescription, new.SpecificCharacterSet) == ("Łukasz^Ё", text, "ISO_IR 192")
+    first, second = new.RequestAttributesSequence
+    assert (first.ScheduledProcedureStepDescription, first.RequestedProcedureID) == (text, "R1")
+    assert second.RequestedProcedureDescription == "голова"
+    assert new.PixelData == read(data).PixelData
+    (told,) = new.OriginalAttributesSequence[0].ModifiedAttributesSequence
+    assert told.PatientName == "Old^Name"
+    assert dicom_json(change(data, {NAME: "Łukasz^Ё"})) == corrected(dicom_json(data), {NAME: "Łukasz^Ё"}, CORRECTION)

@@ -42,6 +42,7 @@ _SIMPLE = frozenset(
     | {f"iso_ir_{number}" for number in (126, 127, 138, 144, 148, 166)}
 )
 _STEP = 1 << 20
+_PIXEL_GROUP = 0x7FE0_0000
 
 
 class CannotRewrite(DicomError):
@@ -94,8 +95,8 @@ def rewritten(
     """A Part 10 file (or bare data set) with the text elements `values`, in pieces; what stays is given as views, not copied.
 
     `values` is by tag: text as in the data set, several values parted by backslashes, "" for an empty element. A value that the
-    object's character set can't say turns the object to ISO_IR 192, if nothing else in it is beyond ASCII. Group lengths (retired)
-    of changed groups are left out. Without `values` the file is given as it is.
+    object's character set can't say turns all text of the object to ISO_IR 192 (only what hides in a UN stays). Group lengths
+    (retired) of changed groups are left out. Without `values` the file is given as it is.
 
     Raises:
         CannotRewrite: before anything is given: a value doesn't fit, or its tag is no text attribute of the dictionary.
@@ -134,12 +135,20 @@ def _pieces(
 ) -> list[bytes | memoryview]:
     layout = _Layout(encoding)
     found = list(elements(data, start, len(data), encoding))
+    if not _can_say(data, found, values):
+        # Text stands before the pixels, which are not copied.
+        cut = next(
+            (end for end, e in _begins(start, found) if e.tag >= _PIXEL_GROUP), found[-1].end if found else start
+        )
+        text = [e for e in found if e.end <= cut]
+        whole = memoryview(b"".join(_in_utf8(data, text, start, layout, CharacterSet(), 0)))
+        return [*_pieces(whole, 0, encoding, values, correction), data[cut:]]
     first: dict[int, tuple[int, Element]] = {}
     at = start
     for element in found:
         first.setdefault(element.tag, (at, element))
         at = element.end
-    written = _written(data, found, first, layout, values)
+    written = _written(data, first, layout, values)
     written[_ORIGINALS] = _originals(data, first, layout, sorted(written), correction)
     groups = {tag >> 16 for tag in written}
     waiting = sorted(written)
@@ -165,7 +174,6 @@ def _pieces(
 
 def _written(
     data: memoryview,
-    found: list[Element],
     first: Mapping[int, tuple[int, Element]],
     layout: _Layout,
     values: Mapping[int, str],
@@ -176,11 +184,7 @@ def _written(
     codec = _codec(charset)
     texts = [text for tag, text in values.items() if _vr(tag) in _OF_CHARACTER_SET]
     written: dict[int, bytes] = {}
-    if not all(_fits(text, codec) for text in texts):
-        if not _is_plain(data, found, charset, 0):
-            raise CannotRewrite(
-                "a value can't be written in the object's character set, and other text of it is not ASCII"
-            )
+    if not all(_fits(text, codec) for text in texts):  # and all other text is ASCII: see `_can_say`
         codec = "utf-8"
         written[_CHARACTER_SET] = layout.element(_CHARACTER_SET, "CS", _UTF8)
     for tag, text in values.items():
@@ -258,6 +262,53 @@ def _fits(text: str, codec: str) -> bool:
     except (UnicodeEncodeError, LookupError):
         return False
     return True
+
+
+def _can_say(data: memoryview, found: list[Element], values: Mapping[int, str]) -> bool:
+    """Whether the new values can be written without changing other text."""
+    declared = next((e for e in found if e.tag == _CHARACTER_SET), None)
+    charset = CharacterSet(_value(data, declared) if declared else None)
+    codec = _codec(charset)
+    texts = [text for tag, text in values.items() if _vr(tag) in _OF_CHARACTER_SET]
+    return all(_fits(text, codec) for text in texts) or _is_plain(data, found, charset, 0)
+
+
+def _begins(start: int, found: list[Element]) -> Iterator[tuple[int, Element]]:
+    """Each element with where it begins."""
+    for element in found:
+        yield start, element
+        start = element.end
+
+
+def _in_utf8(
+    data: memoryview, found: list[Element], start: int, layout: _Layout, charset: CharacterSet, depth: int
+) -> Iterator[bytes | memoryview]:
+    """The elements with all text in UTF-8, which they say; group lengths (retired) are left out."""
+    declared = next((e for e in found if e.tag == _CHARACTER_SET), None)
+    if declared is not None:
+        charset = CharacterSet(_value(data, declared))
+    is_said = depth > 0 and declared is None  # an item without a set of its own has that of what is around it
+    for begin, element in _begins(start, found):
+        if not is_said and element.tag >= _CHARACTER_SET:
+            yield layout.element(_CHARACTER_SET, "CS", _UTF8)
+            is_said = True
+        if element.tag == _CHARACTER_SET or not element.tag & 0xFFFF:
+            continue
+        if element.vr == "SQ" and element.inner == layout.encoding:
+            parts = []
+            for at, stop, delimited in items(data, element, depth=depth + 1):
+                inside = list(
+                    elements(data, at, stop + 8 * delimited, element.inner, depth=depth + 1, in_item=delimited)
+                )
+                parts.append(layout.item(b"".join(_in_utf8(data, inside, at, layout, charset, depth + 1))))
+            yield layout.element(element.tag, "SQ", b"".join(parts))
+        elif element.vr in _OF_CHARACTER_SET and element.length:
+            text = charset.decode(_value(data, element), name=element.vr == "PN").rstrip(" \0")
+            yield layout.element(element.tag, element.vr, text.encode("utf-8", "replace"))
+        else:
+            yield data[begin : element.end]
+    if not is_said:
+        yield layout.element(_CHARACTER_SET, "CS", _UTF8)
 
 
 def _is_plain(data: memoryview, found: list[Element], charset: CharacterSet, depth: int) -> bool:
