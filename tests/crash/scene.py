@@ -167,6 +167,11 @@ class Scene:
                         then()
         return stored
 
+    @staticmethod
+    def uids(study: Study) -> list[str]:
+        """SOP Instance UIDs of its files, in their order."""
+        return [str(pydicom.dcmread(path, stop_before_pixels=True).SOPInstanceUID) for path in study.files]
+
     def in_archive(self, study: Study) -> list[bytes]:
         """Digests of what the archive gives back of the study; none while there is none."""
         try:
