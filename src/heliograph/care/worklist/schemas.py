@@ -187,6 +187,8 @@ class StudyBrief(BaseModel):
     match_reason: str | None
     accession: str | None
     dicom_patient: DicomPatient
+    charset_suspect: bool = False
+    """Texts of its images, names among them, may be garbled."""
 
 
 class PriorBrief(BaseModel):

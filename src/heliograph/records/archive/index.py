@@ -18,7 +18,7 @@ from sqlalchemy import select
 from heliograph.kit.objects import Objects
 from heliograph.kit.work import Work
 from heliograph.records.archive import examine as reading
-from heliograph.records.archive.events import ImagesIndexed
+from heliograph.records.archive.events import ImagesIndexed, ObjectsHeld
 from heliograph.records.archive.examine import Examined, Facts
 from heliograph.records.archive.held import hold
 from heliograph.records.archive.model import Instance, Series, Study
@@ -26,6 +26,7 @@ from heliograph.records.archive.place import key_for, place
 from heliograph.records.archive.reject_notes import hide_by_notes
 from heliograph.records.archive.rows import NewInstance, insert_instances, series_of, studies_of
 from heliograph.records.archive.spool import SpooledObject
+from heliograph.records.archive.undeclared import with_senders_charset
 
 
 @dataclass
@@ -36,6 +37,8 @@ class Indexed:
     stored: int = 0
     repeated: int = 0
     held: int = 0
+    held_from: dict[UUID, datetime] = field(default_factory=dict)
+    """The facilities whose objects were held, and when the last of each came."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,7 @@ def index_examined(work: Work, objects: Objects, batch: Sequence[Examined]) -> I
     if not batch:
         return done
     (organization_id,) = {entry.file.organization_id for entry in batch}
+    batch = with_senders_charset(work.session, batch)
     known = _known(work, organization_id, [e.facts.header.sop_instance_uid for e in batch if e.facts])
     placed: list[tuple[str, Path]] = []
     wanted: list[tuple[SpooledObject, Facts]] = []
@@ -86,6 +90,8 @@ def index_examined(work: Work, objects: Objects, batch: Sequence[Examined]) -> I
             _hold(work, entry, reading.DIFFERENT_CONTENT, detail, placed, done)
     _store(work, organization_id, wanted, placed, done)
     place(objects, placed)
+    for facility_id, last in done.held_from.items():
+        work.announce(ObjectsHeld(organization_id, facility_id, last))
     return done
 
 
@@ -106,6 +112,7 @@ def _hold(work: Work, entry: Examined, reason: str, detail: str, placed: list[tu
     if hold(work, entry, key, reason, detail):
         placed.append((key, entry.file.path))
         done.held += 1
+        done.held_from[entry.file.facility_id] = entry.file.received_at
     done.finished.append(entry.file)
 
 

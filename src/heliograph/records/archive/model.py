@@ -97,6 +97,8 @@ class Study(Base):
     completed_at: Mapped[datetime | None]
     completed_by: Mapped[str | None]
     """quiet, technologist, count."""
+    charset_suspect: Mapped[bool] = mapped_column(server_default="false")
+    """Texts of its images, names among them, may be garbled: their character set is missing, unknown or belied by the bytes."""
     match_state: Mapped[str] = mapped_column(server_default="unmatched")
     """unmatched, matched, held, not_needed (an images-only facility), prior (sent for comparison only)."""
     match_reason: Mapped[str | None]

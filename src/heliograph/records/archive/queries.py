@@ -74,6 +74,7 @@ class StudyFacts:
     completed_by: str | None
     match_state: MatchState
     match_reason: str | None
+    charset_suspect: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +109,7 @@ class StudyBrief:
     organization_id: UUID
     facility_id: UUID
     patient_id: UUID | None
+    charset_suspect: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,4 +268,5 @@ def _brief(row: Study, slug: str) -> StudyBrief:
         organization_id=row.organization_id,
         facility_id=row.facility_id,
         patient_id=row.patient_id,
+        charset_suspect=row.charset_suspect,
     )

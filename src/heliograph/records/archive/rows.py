@@ -58,6 +58,8 @@ def studies_of(
     if len(found) < len(firsts):
         found = _locked(work.session, organization_id, list(firsts))
     for file, facts in wanted:
+        if facts.header.charset_suspect:
+            found[facts.header.study_instance_uid].charset_suspect = True
         _check_patient(work, found[facts.header.study_instance_uid], sites[file.facility_id], facts.header)
     return {uid: (study, uid in made) for uid, study in found.items()}
 
@@ -151,9 +153,11 @@ def _names(header: Header) -> tuple[str, str]:
 
 
 def _is_another(known: PatientFacts, header: Header) -> bool:
-    if known.is_new or header.charset_suspect:  # a garbled name proves nothing
+    family = _names(header)[0]
+    is_garbled = header.charset_suspect and not (family.isascii() and known.family_name.isascii())
+    if known.is_new or is_garbled:  # a garbled name proves nothing
         return False
-    return is_another(known, _names(header)[0], date_of(header.patient_birth_date))
+    return is_another(known, family, date_of(header.patient_birth_date))
 
 
 def _check_patient(work: Work, study: Study, site: FacilityFacts, header: Header) -> None:

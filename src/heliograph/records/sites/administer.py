@@ -12,6 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from heliograph.governance.policy.jurisdictions import jurisdiction
+from heliograph.kit.codecs.dicom.text import is_character_set
 from heliograph.kit.codecs.hl7 import UnknownCharset, codec_of
 from heliograph.kit.db.session import ROW_LOCK
 from heliograph.kit.errors import Conflict, NotFound
@@ -141,6 +142,19 @@ def _check_facility(row: Facility) -> None:
         raise BadSite("The time zone is no IANA name as Europe/Oslo.") from error
     if not row.report_languages or not all(_LANGUAGE.match(language) for language in row.report_languages):
         raise BadSite("Name at least one report language, by its BCP 47 tag as en or nb.")
+    row.fallback_charset = _charset(row.fallback_charset)
+
+
+def _charset(text: str | None) -> str | None:
+    """Defined terms of Specific Character Set, with spaces around them or not."""
+    terms = "\\".join(term.strip() for term in (text or "").split("\\"))
+    if not terms.strip("\\"):
+        return None
+    if not is_character_set(terms):
+        raise BadSite(
+            "The character set is no defined term of DICOM as ISO_IR 100, GB18030 or ISO 2022 IR 13\\ISO 2022 IR 87."
+        )
+    return terms
 
 
 def _check_caller(row: Caller) -> None:
@@ -148,6 +162,7 @@ def _check_caller(row: Caller) -> None:
         raise BadSite("An AE title has 1 to 16 characters, no backslash and no control characters.")
     row.address = _address(row.address)
     row.certificate_sha256 = _fingerprint(row.certificate_sha256)
+    row.fallback_charset = _charset(row.fallback_charset)
 
 
 def _check_endpoint(work: Work, row: Endpoint) -> None:

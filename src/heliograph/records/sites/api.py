@@ -29,6 +29,10 @@ Fingerprint = Annotated[
     str, Field(max_length=200, description="SHA-256 of the certificate's DER, in hex; colons may be.")
 ]
 Port = Annotated[int, Field(ge=1, le=65535)]
+Charset = Annotated[
+    str,
+    Field(max_length=200, description="Defined terms of Specific Character Set, for images that declare none."),
+]
 HeldAnswer = Annotated[
     Literal["warning", "success", "failure"],
     Field(description="What a sender is told whose object is held since other content is here under its UID."),
@@ -57,6 +61,7 @@ class NewFacility(BaseModel):
     quiet_seconds: int | None = Field(None, ge=1, le=86_400)
     is_images_only: bool = False
     held_answer: HeldAnswer = "warning"
+    fallback_charset: Charset | None = None
 
 
 class FacilityChange(BaseModel):
@@ -74,6 +79,7 @@ class FacilityChange(BaseModel):
     quiet_seconds: int | None = Field(None, ge=1, le=86_400)
     is_images_only: bool | None = None
     held_answer: HeldAnswer | None = None
+    fallback_charset: Charset | None = None
     is_active: bool | None = None
 
 
@@ -88,6 +94,7 @@ class NewCaller(BaseModel):
     sends_priors: bool = False
     tls_required: bool = False
     certificate_sha256: Fingerprint | None = None
+    fallback_charset: Charset | None = None
 
 
 class CallerChange(BaseModel):
@@ -101,6 +108,7 @@ class CallerChange(BaseModel):
     sends_priors: bool | None = None
     tls_required: bool | None = None
     certificate_sha256: Fingerprint | None = None
+    fallback_charset: Charset | None = None
     is_active: bool | None = None
 
 
@@ -153,7 +161,9 @@ class MessageText(MessageLine):
     answer: str | None
 
 
-_NULLABLE = frozenset({"phone", "quiet_seconds", "address", "description", "host", "port", "certificate_sha256"})
+_NULLABLE = frozenset(
+    {"phone", "quiet_seconds", "address", "description", "host", "port", "certificate_sha256", "fallback_charset"}
+)
 
 
 def _changes(change: BaseModel) -> dict[str, Any]:

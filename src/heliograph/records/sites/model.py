@@ -36,6 +36,8 @@ class Facility(Base):
     accession_issuer: Mapped[str]
     phone: Mapped[str | None]
     quiet_seconds: Mapped[int | None]
+    fallback_charset: Mapped[str | None]
+    """Character set of images that declare none, as defined terms of Specific Character Set (0008,0005); a caller's own goes before it."""
     is_images_only: Mapped[bool] = mapped_column(server_default="false")
     """No orders come from here: a complete study makes its own case."""
     held_answer: Mapped[str] = mapped_column(server_default="warning")
@@ -64,6 +66,8 @@ class Caller(Base):
     description: Mapped[str | None]
     sends_priors: Mapped[bool] = mapped_column(server_default="false")
     """An archive that sends earlier studies for comparison: they need no order and make no case."""
+    fallback_charset: Mapped[str | None]
+    """Character set of its images that declare none: GB18030, ISO_IR 100 ...; null: the facility's."""
     tls_required: Mapped[bool] = mapped_column(server_default="false")
     """Calls without TLS are rejected."""
     certificate_sha256: Mapped[str | None]

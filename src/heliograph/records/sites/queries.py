@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from typing import TypeVar
 from uuid import UUID
 
-from sqlalchemy import Select, column, select, table
+from sqlalchemy import Select, column, func, select, table
 
 from heliograph.kit.db.session import ActorSession
 from heliograph.records.sites.model import Caller, Endpoint, Facility, Node
@@ -36,6 +36,7 @@ class FacilityFacts:
     is_images_only: bool
     is_active: bool
     held_answer: str = "warning"
+    fallback_charset: str | None = None
     """What is told of an object that is held since other content is here under its UID: warning, success or failure."""
 
 
@@ -55,6 +56,7 @@ class KnownCaller:
     tls_required: bool = False
     certificate_sha256: str | None = None
     """Of the DER of the one client certificate that it may show, in lower-case hex; None: it needs none."""
+    fallback_charset: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +182,14 @@ def sends_priors(session: ActorSession, caller_id: UUID | None) -> bool:
         return False
     priors = select(Caller.sends_priors).where(Caller.id == caller_id)
     return bool(session.scalar(priors)) or session.get(Node, caller_id) is not None
+
+
+def fallback_charset(session: ActorSession, facility_id: UUID, caller_id: UUID | None) -> str | None:
+    """The character set of what came from there and declares none, as defined terms: the caller's, else the facility's."""
+    of_caller = select(Caller.fallback_charset).where(Caller.id == caller_id).scalar_subquery()
+    of_facility = select(Facility.fallback_charset).where(Facility.id == facility_id).scalar_subquery()
+    found: str | None = session.scalar(select(func.coalesce(of_caller, of_facility)))
+    return found
 
 
 def callers_of(session: ActorSession, organizations: Iterable[UUID]) -> list[KnownCaller]:

@@ -35,7 +35,8 @@ class Header:
 
     Dates and times stay as written (PS3.5 6.2 DA, TM). `bits_stored`, `rows` and so on are counts.
     `bad_elements` are the tags whose values could not be read; `charset_suspect` says that names may be
-    garbled, so matching must rest on identifiers alone; `pixels_short` that native pixel data holds less
+    garbled, so matching must rest on identifiers alone; `charset_undeclared` that no character set is named, or the default
+    repertoire alone; `pixels_short` that native pixel data holds less
     than rows, columns and frames promise; `has_strays` that elements of messages or files (groups 0000, 0002)
     stand in the data set.
     """
@@ -88,6 +89,7 @@ class Header:
     lossy_image_compression: bool = False
     burned_in_annotation: str | None = None
     charset_suspect: bool = False
+    charset_undeclared: bool = False
     has_strays: bool = False
     bad_elements: tuple[str, ...] = ()
 
@@ -171,8 +173,10 @@ class _Reader:
         self.text = self._character_set(self.found.get(0x00080005))
 
     def _character_set(self, declared: Element | None) -> CharacterSet:
-        terms = self.raw(declared) if declared and declared.length <= 256 else None
-        return CharacterSet(terms, fallback=self.fallback)
+        return CharacterSet(self._terms(declared), fallback=self.fallback)
+
+    def _terms(self, declared: Element | None) -> bytes | None:
+        return self.raw(declared) if declared and declared.length <= 256 else None
 
     def _check(self, element: Element) -> None:
         try:
@@ -327,6 +331,7 @@ class _Reader:
             lossy_image_compression=self.code(0x00282110) == "01",
             burned_in_annotation=self.code(0x00280301),
             charset_suspect=self.text.suspect,
+            charset_undeclared=CharacterSet(self._terms(self.found.get(0x00080005))).is_default,
             has_strays=self.has_strays,
             bad_elements=tuple(f"{tag:08X}" for tag in sorted(self.bad)),
         )

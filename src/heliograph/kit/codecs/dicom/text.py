@@ -88,9 +88,14 @@ class CharacterSet:
         self._declared = bool(terms and terms.strip(b" \0"))
         self._is_fallback = False
         self.encodings = self._encodings((terms or b"").decode("ascii", "replace"))
-        if fallback and self.encodings == [_DEFAULT]:
+        if fallback and self.is_default:
             self.encodings = self._encodings(fallback)
             self._is_fallback = True
+
+    @property
+    def is_default(self) -> bool:
+        """Whether it is the default repertoire alone."""
+        return self.encodings == [_DEFAULT]
 
     def _encodings(self, terms: str) -> list[str]:
         found = [self._encoding(term.strip(" \0")) for term in terms.strip(" \0").split("\\")]
