@@ -58,6 +58,15 @@ export function Chip({ tone = "plain", icon, children, title }: { tone?: ChipTon
   );
 }
 
+/** Beside what an image says of itself, where its character set is missing, unknown or belied by the bytes. */
+export function GarbledText() {
+  return (
+    <Chip tone="amber" title="The images declare no character set, or another than they are written in: names and descriptions may be wrong. Compare the identifier">
+      text may be garbled
+    </Chip>
+  );
+}
+
 type NoteTone = "info" | "amber" | "red" | "green";
 const NOTES: Record<NoteTone, [string, IconName]> = { info: ["", "info"], amber: [" am", "warn"], red: [" rd", "warn"], green: [" gr", "check"] };
 

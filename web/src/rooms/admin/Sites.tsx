@@ -70,6 +70,7 @@ function facilityFields(organizations: readonly Organization[] | undefined, isNe
     { name: "accession_issuer", label: "Issuer of accession numbers", required: true, half: true },
     { name: "phone", label: "Telephone", half: true, hint: "Coordinators call it when a delivery fails" },
     { name: "quiet_seconds", label: "Quiet seconds", kind: "number", half: true, hint: "A study is complete after so long without images; empty: 90" },
+    { name: "fallback_charset", label: "Character set of images that declare none", hint: "As GB18030, ISO_IR 100; empty: unknown. A caller's own goes before it" },
     { name: "is_images_only", label: "Images only", kind: "switch", hint: "No orders come from here: a complete study makes its own case" },
     {
       name: "held_answer",
@@ -121,7 +122,7 @@ export function Facilities() {
           start={open === "new" ? { organization_id: organizations.data?.find((one) => one.kind !== "reading_group")?.id ?? null, report_languages: ["en"], is_images_only: false, held_answer: "warning" } : { ...open }}
           onClose={() => setOpen(null)}
           onSave={async (values) => {
-            const body = { ...pick(values, ["code", "name", "short_name", "jurisdiction", "time_zone", "report_languages", "patient_id_authority", "accession_issuer", "quiet_seconds", "is_images_only", "held_answer"]), phone: text(values.phone) };
+            const body = { ...pick(values, ["code", "name", "short_name", "jurisdiction", "time_zone", "report_languages", "patient_id_authority", "accession_issuer", "quiet_seconds", "is_images_only", "held_answer"]), phone: text(values.phone), fallback_charset: text(values.fallback_charset) };
             if (open === "new") await api.post("/api/admin/facilities", { ...body, organization_id: values.organization_id });
             else await api.patch(url`/api/admin/facilities/${open.id}`, { ...body, is_active: values.is_active });
             renew("facilities");
@@ -160,6 +161,7 @@ export function Callers() {
     { name: "address", label: "Address", half: true, hint: "An IP address or network; empty: any" },
     { name: "description", label: "What it is", half: true },
     { name: "sends_priors", label: "Sends priors", kind: "switch", hint: "An archive: what comes from it is for comparison, needs no order and makes no case" },
+    { name: "fallback_charset", label: "Character set of its images that declare none", hint: "As GB18030, ISO_IR 100, ISO 2022 IR 13\\ISO 2022 IR 87; empty: its facility's" },
     { name: "tls_required", label: "Only over TLS", kind: "switch", hint: "A call without TLS is rejected and logged" },
     { name: "certificate_sha256", label: "Its certificate's SHA-256", hint: "The one certificate that it must show; empty: it needs none", check: sha256 },
     ...(isNew ? [] : [{ name: "is_active", label: "Active", kind: "switch" as const, hint: "A stopped caller is rejected and logged" }]),
@@ -194,7 +196,7 @@ export function Callers() {
           start={isNew ? { facility_id: facilities.data?.length === 1 ? (facilities.data[0]?.id ?? null) : null } : { ...open }}
           onClose={() => setOpen(null)}
           onSave={async (values) => {
-            const body = { facility_id: values.facility_id, called_ae: text(values.called_ae), calling_ae: text(values.calling_ae), address: text(values.address), description: text(values.description), sends_priors: values.sends_priors === true, tls_required: values.tls_required === true, certificate_sha256: text(values.certificate_sha256) };
+            const body = { facility_id: values.facility_id, called_ae: text(values.called_ae), calling_ae: text(values.calling_ae), address: text(values.address), description: text(values.description), sends_priors: values.sends_priors === true, tls_required: values.tls_required === true, certificate_sha256: text(values.certificate_sha256), fallback_charset: text(values.fallback_charset) };
             if (isNew) await api.post("/api/admin/callers", body);
             else await api.patch(url`/api/admin/callers/${open.id}`, { ...body, is_active: values.is_active });
             renew("callers");

@@ -25,6 +25,7 @@ export interface Facility {
   quiet_seconds: number | null;
   is_images_only: boolean;
   held_answer: string;
+  fallback_charset: string | null;
   is_active: boolean;
 }
 
@@ -39,6 +40,7 @@ export interface Caller {
   sends_priors: boolean;
   tls_required: boolean;
   certificate_sha256: string | null;
+  fallback_charset: string | null;
   is_active: boolean;
 }
 

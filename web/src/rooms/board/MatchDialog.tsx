@@ -4,7 +4,7 @@ import { useState } from "react";
 import { useNavigate } from "react-router";
 import { api, ApiError, queryClient, url } from "../../api/client";
 import type { MatchCandidate, StudyBrief } from "../../api/types";
-import { Button, Chip, ConfirmDialog, ErrorState, near, patientName, type Place, plainDate, PriorityMark, ReasonDialog, SkeletonRows, toast, UsualReasons, useNow } from "../../kit";
+import { Button, Chip, ConfirmDialog, ErrorState, GarbledText, near, patientName, type Place, plainDate, PriorityMark, ReasonDialog, SkeletonRows, toast, UsualReasons, useNow } from "../../kit";
 import { imageCount } from "./words";
 
 export interface MatchProps {
@@ -102,7 +102,7 @@ function OrderDialog({ studyId, site, why, study, mayReadNow, onClose }: MatchPr
       {study && <div className="imgs">
         <div>
           <span className="l">The images say</span>
-          <b>{study.dicom_patient.name ?? "no name"}</b>
+          <b>{study.dicom_patient.name ?? "no name"}</b> {study.charset_suspect && <GarbledText />}
         </div>
         <div>
           <span className="l">Born</span>

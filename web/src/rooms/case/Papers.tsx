@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { api, url } from "../../api/client";
 import type { CaseDetail, DeliveryBrief, Version } from "../../api/types";
-import { Chip, dayClock, Empty, ErrorState, Facts, Icon, near, type Place, plainDate, PriorityMark, PRIORITIES, priorityOf, ReportText, SkeletonText, StateDot, useNow, versionName } from "../../kit";
+import { Chip, dayClock, Empty, ErrorState, Facts, GarbledText, Icon, near, type Place, plainDate, PriorityMark, PRIORITIES, priorityOf, ReportText, SkeletonText, StateDot, useNow, versionName } from "../../kit";
 
 /** The signed versions, newest first; the text is asked for (and so recorded as seen) only when it is opened. */
 export function Reports({ detail, place }: { detail: CaseDetail; place: Place }) {
@@ -180,7 +180,9 @@ export function Studies({ detail, place }: { detail: CaseDetail; place: Place })
         <tbody>
           {detail.studies.map((study) => (
             <tr key={study.id}>
-              <td className="m">{study.description ?? "Study"}</td>
+              <td className="m">
+                {study.description ?? "Study"} {study.charset_suspect && <GarbledText />}
+              </td>
               <td className="q">{study.modalities.join(", ")}</td>
               <td className="num q">{study.study_date ? plainDate(study.study_date) : "–"}</td>
               <td className="num q r">{study.number_of_series}</td>
