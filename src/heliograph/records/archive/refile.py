@@ -21,6 +21,7 @@ from heliograph.records.archive.model import HeldObject, Instance, Series, Study
 from heliograph.records.archive.reject_notes import hide_by_notes
 from heliograph.records.archive.rows import NewInstance, insert_instances, series_of, studies_of
 from heliograph.records.archive.spool import SpooledObject
+from heliograph.records.archive.undeclared import with_senders_charset
 
 HELD_BEFORE = "held_before"
 """Of a held object that could be filed, as far as its bytes tell: why it was held, the lost row knew."""
@@ -90,6 +91,8 @@ def refile(
     - a study that the index lost wholly finds its order as new ones do. If it came before `before` and no order names it, it is
       filed as an earlier study: it raises no alarm and makes no case.
     """
+    entries = with_senders_charset(work.session, [item.entry for item in items])
+    items = [Item(item.key, entry) for item, entry in zip(items, entries, strict=True)]
     known = _known(work, organization_id, items)
     wanted: list[tuple[Item, Facts]] = []
     for item in items:
