@@ -13,8 +13,8 @@ from heliograph.exchange.dicomweb.door import JSON, PREFIX, Door, DoorDep, dumps
 from heliograph.exchange.dicomweb.negotiate import Offer, choose
 from heliograph.exchange.dicomweb.visible import check_may_read, only_for, organization_of
 from heliograph.kit.work import Work
-from heliograph.records.archive.search import Level, Scope, Search, count, matching, within
-from heliograph.records.archive.search_results import described
+from heliograph.records.archive.search import Level, Scope, Search, count, within
+from heliograph.records.archive.search_results import page
 
 router = APIRouter(prefix=PREFIX, tags=["dicomweb"])
 
@@ -94,15 +94,13 @@ def _page(
     work: Work, door: Door, scope: Scope, search: Search, query: qido.Query, above: tuple[Level, ...]
 ) -> tuple[list[dict[str, Any]], int | None]:
     """The page that was asked for, and how many there are on all pages; None: more than are counted."""
-    ids = matching(work.session, scope, search, limit=query.limit + 1, offset=query.offset)
-    page = ids[: query.limit]
-    if len(ids) > len(page) or (query.offset and not ids):
+    wanted = qido.shown(query, search.level, *above)
+    found = page(work.session, scope, search, wanted, limit=query.limit + 1, offset=query.offset)
+    if len(found) > query.limit or (query.offset and not found):
         total = count(work.session, scope, search, most=_COUNTED[search.level])
     else:
-        total = query.offset + len(ids)
-    wanted = qido.shown(query, search.level, *above)
-    found = described(work.session, scope, search.level, page, wanted)
-    return [qido.told(match, door.root) for match in found], total
+        total = query.offset + len(found)
+    return [qido.told(match, door.root) for match in found[: query.limit]], total
 
 
 def _answer(

@@ -7,7 +7,6 @@ import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
-from uuid import UUID
 
 from pydicom import DataElement, Dataset
 from pydicom.multival import MultiValue
@@ -19,7 +18,7 @@ from heliograph.kit.net.dicom.identifiers import text_of
 from heliograph.kit.work import Work, WorkFactory
 from heliograph.records.archive.search import BadKey, Key, Level, Options, Scope, Search, matching, not_held, prepare
 from heliograph.records.archive.search_attributes import LEVELS, OF_DOORS, is_at_or_above, vr_of
-from heliograph.records.archive.search_results import Wanted, described
+from heliograph.records.archive.search_results import Match, Wanted, described, page
 from heliograph.records.sites.queries import KnownCaller
 
 PATIENT_ROOT: Final = "1.2.840.10008.5.1.4.1.2.1.1"
@@ -122,28 +121,27 @@ def find(
             detail={"results": results, "level": level.lower(), **more},
         )
 
-    def told(work: Work, page: list[UUID]) -> list[Found]:
-        matches = described(work.session, scope, level, page, wanted)
-        return [Found(status, _answer(match.elements, level, caller, query)) for match in matches]
+    def told(matches: list[Match]) -> Iterator[Found]:
+        return (Found(status, _answer(match.elements, level, caller, query)) for match in matches)
 
     with works.begin(actor) as work:
-        ids = matching(work.session, scope, search, limit=PAGE + 1)
-        first = told(work, ids[:PAGE])
-        record(work, len(ids[:PAGE]))  # also that nothing was found: who asks for whom is seen by that
+        found = page(work.session, scope, search, wanted, limit=PAGE + 1)
+        first = found[:PAGE]
+        record(work, len(first))  # also that nothing was found: who asks for whom is seen by that
 
     def answers() -> Iterator[Found]:
-        yield from first
-        if len(ids) <= PAGE:
+        yield from told(first)
+        if len(found) <= PAGE:
             return
         with works.begin(actor) as work:  # all that are left at once: what comes meanwhile must not shift the pages
-            sent = set(ids[:PAGE])
+            sent = {match.id for match in first}
             rest = [i for i in matching(work.session, scope, search, limit=MOST + 1) if i not in sent]
             given = rest[: MOST - PAGE]
             record(work, len(given), continued=True)
         for at in range(0, len(given), PAGE):
             with works.read(actor) as work:
-                page = told(work, given[at : at + PAGE])
-            yield from page
+                matches = described(work.session, scope, level, given[at : at + PAGE], wanted)
+            yield from told(matches)
         if len(rest) > len(given):
             raise FindRefused(OUT_OF_RESOURCES, f"More than {MOST} matches; ask for less")
 

@@ -51,7 +51,9 @@ __all__ = [
     "Scope",
     "Search",
     "count",
+    "ids_of",
     "matching",
+    "order_of",
     "prepare",
     "study_by_uid",
     "within",
@@ -70,6 +72,7 @@ _TIME_OF: Final = {
 """Dates and the times that belong to them."""
 _DEEPEST: Final = 8
 _NOUGHT: Final = literal_column("0", Integer())
+_WHO: Final = (Study.dicom_patient_id, ISSUER)
 Tree = dict[str, Any]
 
 
@@ -144,8 +147,28 @@ def prepare(level: Level, keys: Iterable[Key], options: Options | None = None) -
 
 def matching(session: ActorSession, scope: Scope, search: Search, *, limit: int, offset: int = 0) -> list[UUID]:
     """The ids of what matches: of studies, series or instances; of patients the newest matching study's."""
+    return list(session.scalars(ids_of(scope, search, limit=limit, offset=offset)))
+
+
+def ids_of(scope: Scope, search: Search, *, limit: int, offset: int = 0) -> Select[Any]:
+    """The statement of `matching`: one column `id`, in the order of `order_of`."""
     query = _ids(scope, search).limit(_number(limit))
-    return list(session.scalars(query.offset(offset) if offset else query))
+    return query.offset(offset) if offset else query
+
+
+def order_of(level: Level) -> tuple[Any, ...]:
+    """How matches are ordered: the newest study first, but patients by what identifies them."""
+    newest = (Study.study_date.desc().nulls_last(), Study.first_received_at.desc(), Study.id)
+    of_series = (*newest, Series.series_number, Series.id)
+    match level:
+        case "PATIENT":
+            return (*_WHO, *newest)
+        case "STUDY":
+            return newest
+        case "SERIES":
+            return of_series
+        case "IMAGE":
+            return (*of_series, Instance.instance_number, Instance.sop_instance_uid)
 
 
 def count(session: ActorSession, scope: Scope, search: Search, *, most: int) -> int | None:
@@ -275,22 +298,20 @@ def _in_scope(scope: Scope) -> list[Any]:
 
 
 def _ids(scope: Scope, search: Search) -> Select[Any]:
-    newest = (Study.study_date.desc().nulls_last(), Study.first_received_at.desc(), Study.id)
     wheres = [*_in_scope(scope), *search.tests]
     if search.level == "PATIENT":
-        who = (Study.dicom_patient_id, ISSUER)
-        query = select(Study.id).ext(distinct_on(*who)).where(*wheres, Study.dicom_patient_id.is_not(None))
-        return query.order_by(*who, *newest)
+        query = select(Study.id).ext(distinct_on(*_WHO)).where(*wheres, Study.dicom_patient_id.is_not(None))
+        return query.order_by(*order_of("PATIENT"))
     if search.level == "STUDY":
-        return select(Study.id).where(*wheres).order_by(*newest)
+        return select(Study.id).where(*wheres).order_by(*order_of("STUDY"))
     wheres += [Series.organization_id == scope.organization_id, Series.number_of_instances > _NOUGHT]
     if search.level == "SERIES":
         query = select(Series.id).join(Study, Study.id == Series.study_id)
-        return query.where(*wheres).order_by(*newest, Series.series_number, Series.id)
+        return query.where(*wheres).order_by(*order_of("SERIES"))
     return (
         select(Instance.id)
         .join(Series, Series.id == Instance.series_id)
         .join(Study, Study.id == Series.study_id)
         .where(*wheres, Instance.organization_id == scope.organization_id, Instance.rejection_id.is_(None))
-        .order_by(*newest, Series.series_number, Series.id, Instance.instance_number, Instance.sop_instance_uid)
+        .order_by(*order_of("IMAGE"))
     )

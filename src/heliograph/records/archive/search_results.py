@@ -16,7 +16,7 @@ from sqlalchemy.orm import aliased
 from heliograph.kit.codecs.dicom import person_name
 from heliograph.kit.db.session import ActorSession
 from heliograph.records.archive.model import Instance, Series, Study
-from heliograph.records.archive.search import Scope
+from heliograph.records.archive.search import Scope, Search, ids_of, order_of
 from heliograph.records.archive.search_attributes import OF_DOORS, Level, is_at_or_above, level_of, vr_of
 from heliograph.records.archive.search_columns import (
     GATHERED,
@@ -34,6 +34,7 @@ Json = dict[str, Any]
 _FIXED: Final = 7
 """Columns of `_rows` before those that were wanted."""
 
+_ENTITY: Final[dict[Level, Any]] = {"PATIENT": Study, "STUDY": Study, "SERIES": Series, "IMAGE": Instance}
 _series: Final = aliased(Series)
 _counted: Final = (
     select(func.count().label("series"), func.coalesce(func.sum(_series.number_of_instances), 0).label("instances"))
@@ -84,13 +85,46 @@ def described(session: ActorSession, scope: Scope, level: Level, ids: Sequence[U
     """What is wanted of each, in the order of `ids`; what went meanwhile, or can't be seen, is left out."""
     if not ids:
         return []
+    fields = _fields(level, wanted)
+    query = _rows(level, fields)
+    query = query.where(_ENTITY[level].id == func.any(list(ids)), Study.organization_id == scope.organization_id)
+    if scope.only is not None:
+        query = query.where(scope.only)
+    rows = {row[0]: row for row in session.execute(query)}
+    return _told(session, scope, level, [rows[i] for i in ids if i in rows], fields, wanted)
+
+
+def page(
+    session: ActorSession, scope: Scope, search: Search, wanted: Wanted, *, limit: int, offset: int = 0
+) -> list[Match]:
+    """What is wanted of each that `search.matching` finds, in its order: both in one statement."""
+    level, fields = search.level, _fields(search.level, wanted)
+    ids = ids_of(scope, search, limit=limit, offset=offset).subquery("found")
+    query = _rows(level, fields).join(ids, ids.c.id == _ENTITY[level].id).order_by(*order_of(level))
+    return _told(session, scope, level, session.execute(query).all(), fields, wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class _Fields:
+    """The tags that are wanted of a level or above, and those of them that the rows tell by columns."""
+
+    tags: frozenset[str]
+    columns: Mapping[str, Sql]
+
+
+def _fields(level: Level, wanted: Wanted) -> _Fields:
     tags = {tag for tag in wanted.tags if is_at_or_above(tag, level)} - OF_DOORS
     if wanted.everything:
         tags |= {tag for tag in (*OF_LEVEL[level], SERIES_COUNT, INSTANCE_COUNT) if _is_of(tag, level)}
     columns = {tag: column for tag, column in (OF_LEVEL[level] | _COUNTS).items() if tag in tags}
-    of_patient = not tags.isdisjoint(PATIENT_COUNTS)
-    rows = {row[0]: row for row in session.execute(_rows(scope, level, ids, columns, with_issuer=of_patient))}
-    found = [rows[i] for i in ids if i in rows]
+    return _Fields(frozenset(tags), columns)
+
+
+def _told(
+    session: ActorSession, scope: Scope, level: Level, found: Sequence[Any], fields: _Fields, wanted: Wanted
+) -> list[Match]:
+    """The rows of `_rows` as matches, with what has no column."""
+    tags, columns = fields.tags, fields.columns
     kinds = [(tag, vr_of(tag)) for tag in columns]
     made: dict[UUID, Json] = {
         row[0]: {tag: element(vr, value) for (tag, vr), value in zip(kinds, row[_FIXED:], strict=True)} for row in found
@@ -100,7 +134,7 @@ def described(session: ActorSession, scope: Scope, level: Level, ids: Sequence[U
             elements[MODALITIES] = _several(elements[MODALITIES])
     if SOP_CLASSES in tags:
         _add_classes(session, made, {row.id: row.study_id for row in found})
-    if of_patient:
+    if not tags.isdisjoint(PATIENT_COUNTS):
         _add_patient_counts(session, scope, made, found, tags)
     of_headers = tags - columns.keys() - GATHERED - set(PATIENT_COUNTS)
     _add_from_headers(session, level, made, of_headers, everything=wanted.everything)
@@ -128,32 +162,29 @@ def pruned(entry: Json, tree: Mapping[str, Any]) -> Json:
     return {"vr": "SQ", "Value": items}
 
 
-def _rows(
-    scope: Scope, level: Level, ids: Sequence[UUID], columns: Mapping[str, Sql], *, with_issuer: bool
-) -> Select[Any]:
-    """A row for each, in any order: `_FIXED` columns, of which the issuer is looked up only on request, and `columns`."""
-    of: Any = {"SERIES": Series, "IMAGE": Instance}.get(level, Study)
+def _rows(level: Level, fields: _Fields) -> Select[Any]:
+    """What a level's rows tell: `_FIXED` columns, of which the issuer is looked up only if it is needed, and those wanted."""
     series = Series.series_instance_uid if level in {"SERIES", "IMAGE"} else literal(None)
     sop = Instance.sop_instance_uid if level == "IMAGE" else literal(None)
     query = select(
-        of.id,
+        _ENTITY[level].id,
         Study.id.label("study_id"),
         Study.study_instance_uid.label("study_uid"),
         series.label("series_uid"),
         sop.label("sop_uid"),
         Study.dicom_patient_id.label("patient"),
-        (ISSUER if with_issuer else null()).label("issuer"),
+        (null() if fields.tags.isdisjoint(PATIENT_COUNTS) else ISSUER).label("issuer"),
         # An array would be taken apart one by one, at a price that shows in a page of a hundred.
-        *((func.array_to_string(c, "\\") if tag == MODALITIES else c).label(f"t{tag}") for tag, c in columns.items()),
+        *(
+            (func.array_to_string(c, "\\") if tag == MODALITIES else c).label(f"t{tag}")
+            for tag, c in fields.columns.items()
+        ),
     )
     if level == "SERIES":
         query = query.join(Study, Study.id == Series.study_id)
     elif level == "IMAGE":
         query = query.join(Series, Series.id == Instance.series_id).join(Study, Study.id == Series.study_id)
-    if columns.keys() & _COUNTS.keys():
-        query = query.join(_counted, true())
-    query = query.where(of.id == func.any(list(ids)), Study.organization_id == scope.organization_id)
-    return query.where(scope.only) if scope.only is not None else query
+    return query.join(_counted, true()) if fields.columns.keys() & _COUNTS.keys() else query
 
 
 def _add_classes(session: ActorSession, made: dict[UUID, Json], studies: Mapping[UUID, UUID]) -> None:
