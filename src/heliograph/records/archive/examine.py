@@ -24,6 +24,7 @@ from heliograph.records.archive.spool import SpooledObject
 
 _log = log(__name__)
 
+CORRECTION = "correction"
 DIFFERENT_CONTENT = "different_content"
 BAD_IDENTITY = "bad_identity"
 UNREADABLE = "unreadable"

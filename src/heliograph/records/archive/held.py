@@ -21,7 +21,7 @@ from heliograph.records.archive.spool import receive
 
 @dataclass(frozen=True, slots=True)
 class HeldFacts:
-    """A held object, without patient data. `reason` is different_content, bad_identity or unreadable."""
+    """A held object, without patient data. `reason` is correction, different_content, bad_identity or unreadable."""
 
     id: UUID
     organization_id: UUID
@@ -36,8 +36,13 @@ class HeldFacts:
     resolved_at: datetime | None
 
 
-def hold(work: Work, entry: Examined, key: str, reason: str, detail: str) -> bool:
-    """Keeps an object aside under `key`. False if these very bytes are held already (a sender's retry, or a restart)."""
+def hold(
+    work: Work, entry: Examined, key: str, reason: str, detail: str, proposal: dict[str, str] | None = None
+) -> bool:
+    """Keeps an object aside under `key`, with what it proposes to put right.
+
+    False if these very bytes are held already (a sender's retry, or a restart).
+    """
     header = entry.facts.header if entry.facts else None
     file = entry.file
     uid = header.sop_instance_uid if header else None
@@ -58,6 +63,7 @@ def hold(work: Work, entry: Examined, key: str, reason: str, detail: str) -> boo
         object_length=file.length,
         sha256=entry.sha256,
         reason=reason,
+        proposal=proposal,
         detail=clean(detail) or reason,
         received_at=file.received_at,
     )

@@ -23,6 +23,7 @@ from heliograph.records.archive.examine import Examined, Facts
 from heliograph.records.archive.held import hold
 from heliograph.records.archive.model import Instance, Series, Study
 from heliograph.records.archive.place import key_for, place
+from heliograph.records.archive.proposals import compared
 from heliograph.records.archive.reject_notes import hide_by_notes
 from heliograph.records.archive.rows import NewInstance, insert_instances, series_of, studies_of
 from heliograph.records.archive.spool import SpooledObject
@@ -56,8 +57,9 @@ def index_batch(work: Work, objects: Objects, files: Sequence[SpooledObject]) ->
 def index_examined(work: Work, objects: Objects, batch: Sequence[Examined]) -> Indexed:
     """Files examined objects, all of one organisation, in the order received.
 
-    The same bytes again are success and change nothing. A known SOP Instance UID with other bytes, or in another series, is held;
-    the first stays. A file that another host is filing just now is left out of `finished`, to be met again.
+    The same bytes again are success and change nothing; so is the same picture with attributes that are in force already. A known
+    SOP Instance UID with other bytes, or in another series, is held; the first stays. A file that another host is filing just now
+    is left out of `finished`, to be met again.
     """
     done = Indexed()
     if not batch:
@@ -86,8 +88,13 @@ def index_examined(work: Work, objects: Objects, batch: Sequence[Examined]) -> I
             detail = "an object with this SOP Instance UID is filed in another series"
             _hold(work, entry, reading.BAD_IDENTITY, detail, placed, done)
         else:
-            detail = "an object with this SOP Instance UID is filed with other content; the first stays"
-            _hold(work, entry, reading.DIFFERENT_CONTENT, detail, placed, done)
+            found = compared(work.session, objects, entry)
+            if found.is_known:
+                done.repeated += 1
+                done.finished.append(entry.file)
+                continue
+            kind = reading.DIFFERENT_CONTENT if found.values is None else reading.CORRECTION
+            _hold(work, entry, kind, found.detail, placed, done, found.values)
     _store(work, organization_id, wanted, placed, done)
     place(objects, placed)
     for facility_id, last in done.held_from.items():
@@ -107,9 +114,17 @@ def _known(work: Work, organization_id: UUID, uids: list[str]) -> dict[str, _Kno
     return {uid: _Known(sha, study, series) for uid, sha, study, series in rows}
 
 
-def _hold(work: Work, entry: Examined, reason: str, detail: str, placed: list[tuple[str, Path]], done: Indexed) -> None:
+def _hold(
+    work: Work,
+    entry: Examined,
+    reason: str,
+    detail: str,
+    placed: list[tuple[str, Path]],
+    done: Indexed,
+    proposal: dict[str, str] | None = None,
+) -> None:
     key = key_for(entry.file, "held")
-    if hold(work, entry, key, reason, detail):
+    if hold(work, entry, key, reason, detail, proposal):
         placed.append((key, entry.file.path))
         done.held += 1
         done.held_from[entry.file.facility_id] = entry.file.received_at

@@ -30,7 +30,7 @@ class StoredObject:
     overlay: Overlay | None = None
 
 
-_STORED = (
+stored_columns = (
     Instance.sop_class_uid,
     Instance.sop_instance_uid,
     Instance.transfer_syntax_uid,
@@ -39,6 +39,7 @@ _STORED = (
     Instance.object_length,
     Instance.dataset_offset,
 )
+"""What a `StoredObject` is made of, but for its overlay."""
 
 
 def present(session: ActorSession, organization_id: UUID, sop_instance_uids: Collection[str]) -> set[str]:
@@ -112,7 +113,7 @@ def objects_named(session: ActorSession, organization_id: UUID, sought: Sought) 
     if not (sought.patient_id or sought.studies or sought.series or sought.instances):
         return []
     query = (
-        select(Instance.study_id, *_STORED)
+        select(Instance.study_id, *stored_columns)
         .join(Series, Series.id == Instance.series_id)
         .join(Study, Study.id == Instance.study_id)
         .where(
@@ -140,7 +141,7 @@ def objects_named(session: ActorSession, organization_id: UUID, sought: Sought) 
 def objects_of_study(session: ActorSession, study_id: UUID) -> list[StoredObject]:
     """All objects of a study that are not hidden, in the order of series and instance numbers."""
     rows = session.execute(
-        select(*_STORED)
+        select(*stored_columns)
         .join(Series, Series.id == Instance.series_id)
         .where(Instance.study_id == study_id, Instance.rejection_id.is_(None))
         .order_by(Series.series_number, Series.id, Instance.instance_number, Instance.sop_instance_uid)

@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from heliograph.kit.codecs.dicom import Header
 from heliograph.kit.db.session import ActorSession
 from heliograph.kit.work import Work
+from heliograph.records.archive.corrections import original_identity
 from heliograph.records.archive.examine import Facts, clean, date_of
 from heliograph.records.archive.match_state import lock_accessions
 from heliograph.records.archive.model import Series, Study
@@ -172,8 +173,12 @@ def _check_patient(work: Work, study: Study, site: FacilityFacts, header: Header
             if _is_another(patient, header):
                 study.match_state, study.match_reason = "held", OTHER_PERSON
         return
-    same_issuer = issuer is None or study.dicom_patient_issuer in (None, issuer)
-    if (study.dicom_patient_id == value and same_issuer) or study.match_reason == OTHER_PATIENT:
+    known: list[tuple[str | None, str | None]] = [(study.dicom_patient_id, study.dicom_patient_issuer)]
+    if study.correction_id is not None:  # images go on coming as the scanner has them
+        known.append(original_identity(work.session, study))
+    if any(theirs == value and (issuer is None or its in (None, issuer)) for theirs, its in known):
+        return
+    if study.match_reason == OTHER_PATIENT:
         return
     study.match_state, study.match_reason = "held", OTHER_PATIENT
     work.record(

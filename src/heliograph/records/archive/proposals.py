@@ -1,0 +1,242 @@
+"""The same picture sent again under other attributes, which is how sites correct demographics: proposed as a correction of the study,
+which a person accepts. What differs in more than that is held for a person to look at."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from sqlalchemy import select
+
+from heliograph.kit.codecs.dicom import DicomError, json_text
+from heliograph.kit.codecs.dicom.differ import differing, same_pixels
+from heliograph.kit.db.session import ROW_LOCK, ActorSession
+from heliograph.kit.errors import Conflict, NotFound
+from heliograph.kit.objects import Objects
+from heliograph.kit.work import Work
+from heliograph.records.archive.corrections import (
+    BIRTH_DATE,
+    CORRECTABLE,
+    ISSUER,
+    NAME,
+    PATIENT_ID,
+    SEX,
+    NotCorrectable,
+    check_values,
+    correct,
+    words,
+)
+from heliograph.records.archive.examine import Examined, date_of
+from heliograph.records.archive.model import HeldObject, Instance, Study
+from heliograph.records.archive.overlay import overlays, source_of
+from heliograph.records.archive.present import StoredObject, stored_columns
+from heliograph.records.patients.identify import NoIdentifier, identify
+from heliograph.records.patients.names import is_another
+from heliograph.records.patients.queries import PatientFacts, identifier_of, patient
+from heliograph.records.sites.queries import facility
+
+PATIENT_TAGS = (NAME, PATIENT_ID, ISSUER, BIRTH_DATE, SEX)
+_OF_NO_WEIGHT = frozenset(
+    {
+        "00080005",  # Specific Character Set: text is compared as text
+        "00080012",  # Instance Creation Date, Time, Creator UID
+        "00080013",
+        "00080014",
+        "00080015",  # Instance Coercion DateTime
+        "00080051",  # Issuer of Accession Number Sequence
+        "0018A001",  # Contributing Equipment Sequence
+        "00081110",  # Referenced Study Sequence
+        "00321032",  # Requesting Physician
+        "00321033",  # Requesting Service
+        "00321060",  # Requested Procedure Description
+        "00321064",  # Requested Procedure Code Sequence
+        "00400275",  # Request Attributes Sequence
+        "00401001",  # Requested Procedure ID
+        "04000561",  # Original Attributes Sequence: what the site itself had put right before
+    }
+)
+"""What a site's software writes anew when it sends a picture again, or what tells of the order: it stays as it was sent first."""
+_MOST_NAMED = 5
+
+
+class OtherPerson(Conflict):
+    """The patient known under the new identifier has another name and another birth date."""
+
+
+class NoProposal(Conflict):
+    """This object proposes no correction: it differs in more than what can be put right."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """How an object differs from the one filed under its UID, in words without patient data.
+
+    `values` is what it would put right (see `corrections.correct`); None: it can't be taken as a correction.
+    `is_known`: nothing differs that is not in force already.
+    """
+
+    detail: str
+    values: dict[str, str] | None = field(default=None, repr=False)
+    is_known: bool = False
+
+
+def compared(session: ActorSession, objects: Objects, entry: Examined) -> Compared:
+    """Compares a received object, whose UID is filed with other bytes in the same series, with the filed one."""
+    first = "an object with this SOP Instance UID is filed"
+    header = entry.facts.header if entry.facts else None
+    if entry.facts is None or header is None:
+        return Compared(f"{first} with other content; the first stays")
+    row = session.execute(
+        select(Instance.study_id, *stored_columns).where(
+            Instance.organization_id == entry.file.organization_id, Instance.sop_instance_uid == header.sop_instance_uid
+        )
+    ).one_or_none()
+    if row is None:
+        return Compared(f"{first} with other content; the first stays")
+    try:
+        filed = source_of(objects, StoredObject(*row[1:]))
+        if header.has_pixels and not same_pixels(filed, entry.file.path):
+            return Compared(f"{first} with other pixels; the first stays")
+        tags = {f"{tag:08X}" for tag in differing(filed, entry.file.path)} - _OF_NO_WEIGHT
+    except FileNotFoundError:
+        return Compared(f"{first} with other content, and its bytes are away; the first stays")
+    except DicomError:
+        return Compared(f"{first} with other content; the first stays")
+    if beyond := sorted(tags - CORRECTABLE):
+        more = " and more" if len(beyond) > _MOST_NAMED else ""
+        return Compared(f"{first} with other content ({words(beyond[:_MOST_NAMED])}{more}); the first stays")
+    document = json.loads(entry.facts.document)
+    values = {tag: json_text(document.get(tag, {})) for tag in sorted(tags)}
+    in_force = overlays(session, [row[0]]).get(row[0])
+    right = {f"{tag:08X}": text for tag, text in in_force.values.items()} if in_force else {}
+    if values.items() <= right.items():
+        return Compared("", is_known=True)
+    try:
+        check_values(values)
+    except NotCorrectable as error:
+        return Compared(f"the same picture is filed, and its new attributes can't be taken: {error.detail}")
+    return Compared(f"the same picture is filed with other attributes: {words(values)}", values)
+
+
+def accept(
+    work: Work,
+    held_id: UUID,
+    reason: str,
+    *,
+    before_move: Callable[[UUID, UUID], None] = lambda _study, _patient: None,
+    confirm_other_person: bool = False,
+) -> UUID:
+    """Takes what a held object proposes, for its whole study and all held objects that propose the same; returns the study's id.
+
+    Where another patient is named the study is filed under them, after `before_move` (study, patient) was asked.
+
+    Raises:
+        NotFound: no such object that waits, or not visible; or its study.
+        NoProposal, OtherPerson, NotCorrectable
+    """
+    row = work.session.get(HeldObject, held_id, with_for_update=ROW_LOCK)
+    if row is None or row.resolved_at is not None:
+        raise NotFound
+    if row.proposal is None:
+        raise NoProposal
+    study = work.session.scalar(
+        select(Study)
+        .where(Study.organization_id == row.organization_id, Study.study_instance_uid == row.study_instance_uid)
+        .with_for_update(key_share=True)
+        .execution_options(populate_existing=True)
+    )
+    if study is None:
+        raise NotFound
+    to = _patient_of(work, study, row.proposal)
+    if to is not None and to.id != study.patient_id:
+        family = (
+            row.proposal.get(NAME, study.dicom_patient_name or "").split("^", maxsplit=1)[0].split("=", maxsplit=1)[0]
+        )
+        born = date_of(row.proposal[BIRTH_DATE]) if BIRTH_DATE in row.proposal else study.dicom_birth_date
+        if not to.is_new and not confirm_other_person and is_another(to, family, born):
+            raise OtherPerson
+        before_move(study.id, to.id)
+    site = facility(work.session, row.facility_id) if row.facility_id else None
+    correct(
+        work,
+        study.id,
+        "resent",
+        row.proposal,
+        reason,
+        patient_id=to.id if to else None,
+        source=site.short_name if site else "",
+    )
+    _resolve(work, row, reason)
+    return study.id
+
+
+def identity_values(session: ActorSession, patient_id: UUID, authority: str) -> dict[str, str]:
+    """What a study's images must say to be this patient's (see `corrections.correct`); what is not known becomes empty.
+
+    Of several identifiers the one that `authority` assigned is taken, else the first.
+
+    Raises:
+        NotFound: no such patient, or not visible.
+    """
+    found = patient(session, patient_id)
+    if found is None:
+        raise NotFound
+    best = identifier_of(session, patient_id, authority)
+    return {
+        NAME: f"{found.family_name}^{found.given_name}".rstrip("^"),
+        PATIENT_ID: best.value if best else "",
+        ISSUER: best.authority if best else "",
+        BIRTH_DATE: f"{found.birth_date:%Y%m%d}" if found.birth_date else "",
+        SEX: found.sex or "",
+    }
+
+
+def _patient_of(work: Work, study: Study, values: dict[str, str]) -> PatientFacts | None:
+    """Whom the study names with `values`, made when there is none; None if it goes on naming whom it names."""
+    if not values.keys() & {PATIENT_ID, ISSUER}:
+        return None
+    site = facility(work.session, study.facility_id)
+    value = values.get(PATIENT_ID, study.dicom_patient_id or "")
+    issuer = values.get(ISSUER, study.dicom_patient_issuer or "") or (site.patient_id_authority if site else "")
+    name = values.get(NAME, study.dicom_patient_name or "").split("=", maxsplit=1)[0]
+    family, given = [*name.split("^"), ""][:2]
+    try:
+        return identify(
+            work,
+            study.organization_id,
+            issuer,
+            value,
+            names=(family.strip(), given.strip()),
+            birth_date=date_of(values[BIRTH_DATE]) if BIRTH_DATE in values else study.dicom_birth_date,
+            sex=values.get(SEX, study.dicom_sex),
+        )
+    except NoIdentifier:
+        return None
+
+
+def _resolve(work: Work, row: HeldObject, reason: str) -> None:
+    """All objects of the study that propose the same are dealt with."""
+    same = work.session.scalars(
+        select(HeldObject)
+        .where(
+            HeldObject.organization_id == row.organization_id,
+            HeldObject.study_instance_uid == row.study_instance_uid,
+            HeldObject.resolved_at.is_(None),
+            HeldObject.proposal == row.proposal,
+        )
+        .order_by(HeldObject.id)
+        .with_for_update(key_share=True)
+    ).all()
+    for one in same:
+        one.resolved_at = work.now
+    work.session.flush()
+    work.record(
+        "object.correction_accepted",
+        organization_id=row.organization_id,
+        subject_kind="held_object",
+        subject_id=row.id,
+        reason=reason,
+        detail={"objects": len(same)},
+    )
