@@ -18,16 +18,17 @@ from pydicom.uid import UID
 from pynetdicom.service_class import StorageServiceClass
 from pynetdicom.sop_class import uid_to_service_class
 
-from heliograph.exchange.dicomweb import qido, stow_json, stow_outcome, syntaxes
+from heliograph.exchange.dicomweb import qido, stow_json, syntaxes
 from heliograph.exchange.dicomweb.api import router
 from heliograph.exchange.dicomweb.capabilities import openapi
-from heliograph.exchange.dimse import find, retrieve, server
+from heliograph.exchange.dimse import find, retrieve
 from heliograph.exchange.dimse.services import services
 from heliograph.kit.codecs.dicom import part10, pixels
 from heliograph.kit.net.dicom import client, command, contexts, tls
 from heliograph.kit.net.dicom.command import C_FIND_RQ, C_GET_RQ, C_MOVE_RQ, N_ACTION_RQ
 from heliograph.kit.settings import Settings
 from heliograph.records.archive import search_attributes, search_values
+from heliograph.records.archive import statuses as store_statuses
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "conformance"
 _BLOCK = re.compile(r"<!-- table (\w+) -->\n.*?<!-- end -->", re.DOTALL)
@@ -78,7 +79,9 @@ def statuses(module: ModuleType) -> dict[str, int]:
 
 def _status_rows() -> list[tuple[object, ...]]:
     rows: list[tuple[object, ...]] = [("C-STORE", "success", "`0x0000`")]
-    rows += [("C-STORE", answer.comment, f"`0x{answer.status:04X}`") for answer in server.ANSWERS.values()]
+    meanings = {**store_statuses.WARNINGS, **store_statuses.FAILURES}
+    del meanings[store_statuses.OTHER_STUDY]  # a C-STORE names no study
+    rows += [("C-STORE", meaning, f"`0x{status:04X}`") for status, meaning in sorted(meanings.items())]
     for of, module in (("C-FIND", find), ("C-GET, C-MOVE", retrieve), ("any", command)):
         for name, value in sorted(statuses(module).items(), key=lambda pair: pair[1]):
             rows.append((of, name.replace("_", " ").lower(), f"`0x{value:04X}`"))
@@ -96,7 +99,11 @@ def routes() -> list[tuple[str, str, str]]:
 
 
 def _limits() -> list[tuple[object, ...]]:
-    names = [n for n in Settings.model_fields if n.startswith("dimse_") or n in {"max_upload_mb", "min_free_mb"}]
+    names = [
+        n
+        for n in Settings.model_fields
+        if n.startswith("dimse_") or n in {"max_upload_mb", "min_free_mb", "quarantine_objects", "quarantine_mb"}
+    ]
     fields = [(name, Settings.model_fields[name]) for name in names]
     return [
         (f"`HELIOGRAPH_{n.upper()}`", f.default, f.description or "")
@@ -151,8 +158,8 @@ TABLES: dict[str, Callable[[], str]] = {
     ),
     "reasons": lambda: _table(
         "attribute|value|meaning",
-        [("FailureReason", f"`0x{n:04X}`", text) for n, text in stow_outcome.FAILURE_REASONS.items()]
-        + [("WarningReason", f"`0x{n:04X}`", text) for n, text in stow_outcome.WARNING_REASONS.items()],
+        [("FailureReason", f"`0x{n:04X}`", text) for n, text in store_statuses.FAILURES.items()]
+        + [("WarningReason", f"`0x{n:04X}`", text) for n, text in store_statuses.WARNINGS.items()],
     ),
     "bulk": lambda: _table(
         "media type|transfer syntax without a parameter", ((f"`{k}`", f"`{u}`") for k, u in stow_json.SYNTAX_OF.items())

@@ -9,7 +9,7 @@ from heliograph.care.orders.events import OrderChanged, StudyMatched
 from heliograph.care.reading.events import ReportSigned
 from heliograph.care.worklist import reactions as worklist
 from heliograph.kit.events import Reactions
-from heliograph.records.archive.events import ImagesIndexed, StudyCompleted
+from heliograph.records.archive.events import ImagesIndexed, ObjectsHeld, QuarantineFull, StudyCompleted
 
 
 def wire(reactions: Reactions) -> Reactions:
@@ -17,6 +17,8 @@ def wire(reactions: Reactions) -> Reactions:
     them; a case is a certain one before what was held for it is sent."""
     reactions.on(ImagesIndexed, orders.match_images)
     reactions.on(ImagesIndexed, worklist.on_images_indexed)
+    reactions.on(ObjectsHeld, worklist.on_objects_held)
+    reactions.on(QuarantineFull, worklist.on_quarantine_full)
     reactions.on(StudyMatched, worklist.on_study_matched)
     reactions.on(StudyMatched, delivery.on_study_matched)
     reactions.on(StudyCompleted, worklist.on_study_completed)

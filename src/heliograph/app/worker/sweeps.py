@@ -8,12 +8,14 @@ from heliograph.app.context import Context
 from heliograph.app.worker.ticks import Tick
 from heliograph.care.delivery import ledger
 from heliograph.care.worklist import jobs as worklist
+from heliograph.care.worklist.held_alarms import clear_held_alarms
 from heliograph.exchange.dimse import commit_jobs as commitments
 from heliograph.exchange.dimse import scu_jobs as transfers
 from heliograph.governance.access.sign_in import forget_old_attempts
 from heliograph.governance.audit.keys import audit_key
 from heliograph.governance.audit.seal import seal
 from heliograph.records.archive.complete import complete_quiet_studies
+from heliograph.records.archive.deletion import purge_due
 from heliograph.records.archive.names import keep_names
 
 
@@ -34,10 +36,12 @@ def sweeps(context: Context) -> list[Tick]:
             5.0,
             lambda: worklist.raise_unmatched_alarms(works, minutes=settings.unmatched_alarm_minutes),
         ),
+        Tick("alarms of the quarantine that are over", 5.0, lambda: clear_held_alarms(works)),
         Tick("deliveries that are due", 1.0, lambda: ledger.enqueue_due(works, settings)),
         Tick("transfers that are due", 2.0, lambda: transfers.enqueue_due(works)),
         Tick("storage commitments that are due", 2.0, lambda: commitments.enqueue_due(works)),
         Tick("old storage commitments", 3600.0, lambda: commitments.forget_old(works)),
+        Tick("deletions that are due", 60.0, lambda: purge_due(works, context.objects)),
         Tick("ledger of deliveries", 60.0, lambda: ledger.sweep_ledger(works)),
         Tick("broken promises", 10.0, lambda: worklist.promise_broken(works)),
         Tick("names beside the objects", 60.0, lambda: keep_names(works, context.objects, names)),

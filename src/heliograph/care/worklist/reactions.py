@@ -10,9 +10,10 @@ from heliograph.care.worklist.access import locked_case
 from heliograph.care.worklist.alarms import clear_alarm
 from heliograph.care.worklist.cases import ensure_case, ensure_case_for_images, make_ready
 from heliograph.care.worklist.changes import close_if_finished, images_came, order_cancelled, order_changed
+from heliograph.care.worklist.held_alarms import raise_full, raise_held
 from heliograph.care.worklist.sources import study
 from heliograph.kit.work import Work
-from heliograph.records.archive.events import ImagesIndexed, StudyCompleted
+from heliograph.records.archive.events import ImagesIndexed, ObjectsHeld, QuarantineFull, StudyCompleted
 
 
 class DeliveryAcknowledgedEvent(Protocol):
@@ -25,6 +26,16 @@ class DeliveryAcknowledgedEvent(Protocol):
 def on_images_indexed(work: Work, event: ImagesIndexed) -> None:
     """Images came: after the room of orders tried to match them."""
     images_came(work, event.study_id, event.number_of_instances)
+
+
+def on_objects_held(work: Work, event: ObjectsHeld) -> None:
+    """Objects wait in quarantine."""
+    raise_held(work, event)
+
+
+def on_quarantine_full(work: Work, event: QuarantineFull) -> None:
+    """The quarantine has no more room."""
+    raise_full(work, event)
 
 
 def on_study_matched(work: Work, event: StudyMatched) -> None:

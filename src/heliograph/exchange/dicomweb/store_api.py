@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Annotated, Final, cast
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -13,11 +13,13 @@ from heliograph.exchange.dicomweb.asked import Asked, AskedDep
 from heliograph.exchange.dicomweb.door import JSON, PREFIX, Door, DoorDep, dumps
 from heliograph.exchange.dicomweb.multipart import BadMultipart
 from heliograph.exchange.dicomweb.negotiate import Offer, choose
-from heliograph.exchange.dicomweb.stow_outcome import Destination, in_study, response_json
+from heliograph.exchange.dicomweb.stow_outcome import Destination, Keeper, in_study, response_json
 from heliograph.exchange.dicomweb.visible import organization_of
 from heliograph.governance.access.sessions import Known
 from heliograph.kit.errors import Invalid, NotAllowed, NotFound
 from heliograph.kit.work import Work
+from heliograph.records.archive.arrivals import Arrivals
+from heliograph.records.archive.quarantine import Quarantine
 from heliograph.records.sites.queries import facilities_of
 
 router = APIRouter(prefix=PREFIX, tags=["dicomweb"])
@@ -25,12 +27,22 @@ router = APIRouter(prefix=PREFIX, tags=["dicomweb"])
 _OFFERS: Final = (Offer(JSON), Offer("application/json"))
 
 
-def _destination(door: DoorDep, facility: UUID | None = None) -> Destination:
+def _keeper(request: Request, door: DoorDep) -> Keeper:
+    """What this process keeps received objects with, for all callers."""
+    state = request.app.state
+    if not hasattr(state, "stow"):
+        state.stow = Keeper(door.settings, Arrivals(door.works), Quarantine(door.works, door.settings))
+    return cast(Keeper, state.stow)
+
+
+def _destination(
+    door: DoorDep, keeper: Annotated[Keeper, Depends(_keeper)], facility: UUID | None = None
+) -> Destination:
     """Where what this caller stores goes. Runs in a thread: it asks the database.
 
     A key stores for its facility. A person of the site stores for the facility of their role, or the one that `facility` names.
     """
-    known, settings = door.known, door.settings
+    known = door.known
     with door.works.read(known.actor) as work:
         organization_id = organization_of(work.session, door.slug)
         if known.actor.kind == "user":
@@ -41,14 +53,7 @@ def _destination(door: DoorDep, facility: UUID | None = None) -> Destination:
             if not known.may_store:
                 raise NotAllowed("This key may read images but not store them.", action="images.sent")
             facility_id = known.facility_id
-    return Destination(
-        settings.spool_dir,
-        organization_id,
-        facility_id,
-        known.actor.id,
-        settings.min_free_mb,
-        settings.max_upload_mb << 20,
-    )
+    return Destination(keeper, organization_id, facility_id, known.actor.id)
 
 
 def _facility_of(work: Work, known: Known, organization_id: UUID, wanted: UUID | None) -> UUID:

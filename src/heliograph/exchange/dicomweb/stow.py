@@ -19,19 +19,21 @@ from anyio import to_thread
 from heliograph.exchange.dicomweb.multipart import CutOff, PartReader, boundary_of
 from heliograph.exchange.dicomweb.stow_json import MetadataParts
 from heliograph.exchange.dicomweb.stow_outcome import (
-    CANNOT_UNDERSTAND,
-    OTHER_STUDY,
-    OUT_OF_RESOURCES,
     Destination,
     Outcome,
     Part,
     TooLarge,
     UnsupportedMediaType,
-    told_of,
+    commit,
+    part_of,
 )
-from heliograph.kit.codecs.dicom import DicomError
+from heliograph.kit.codecs.dicom import Header, NotDicom
+from heliograph.kit.codecs.dicom.bare import BEGINNING, missing_header
+from heliograph.kit.codecs.dicom.claimed import claimed
 from heliograph.records.archive import spool
 from heliograph.records.archive.errors import OutOfSpace
+from heliograph.records.archive.look import Looked, look
+from heliograph.records.archive.statuses import CANNOT_UNDERSTAND, OUT_OF_RESOURCES
 
 _GATHER: Final = 1 << 20
 _SYNCING: Final = 4
@@ -69,22 +71,23 @@ class Receiver(Protocol):
 class Syncing:
     """Spool files that are made durable, several at once, while others are still received."""
 
+    to: Destination
     outcome: Outcome
     _pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(_SYNCING, "stow-sync"))
     _open: deque[Future[None]] = field(default_factory=deque)
     _folders: set[Path] = field(default_factory=set)
 
-    def add(self, entry: spool.Incoming, stack: contextlib.ExitStack, number: int) -> None:
+    def add(self, entry: spool.Incoming, header: Header, stack: contextlib.ExitStack, number: int) -> None:
         """Part `number` of the outcome is whole in `entry`; closes `stack` when it is done."""
         self._folders.add(entry.temporary.parent)
-        self._open.append(self._pool.submit(self._one, entry, stack, number))
+        self._open.append(self._pool.submit(self._one, entry, header, stack, number))
         if len(self._open) > _MOST_OPEN:
             self._open.popleft().result()
 
-    def _one(self, entry: spool.Incoming, stack: contextlib.ExitStack, number: int) -> None:
+    def _one(self, entry: spool.Incoming, header: Header, stack: contextlib.ExitStack, number: int) -> None:
         with stack:
             try:
-                entry.commit(sync_name=False)
+                commit(self.to, entry, header, self.outcome.parts[number])
             except OutOfSpace:
                 self.outcome.refuse(number, OUT_OF_RESOURCES)
 
@@ -101,52 +104,49 @@ class Syncing:
 
 
 class DicomParts:
-    """Writes parts that are DICOM files to the spool."""
+    """Writes parts that are DICOM files, or data sets that lack what makes them such, to the spool.
+
+    The beginning of a part is held back until it shows which of the two it is. What is neither is kept in quarantine.
+    """
 
     def __init__(self, destination: Destination) -> None:
         self.to = destination
         self.outcome = Outcome()
-        self._syncing = Syncing(self.outcome)
+        self._syncing = Syncing(destination, self.outcome)
         self._stack = contextlib.ExitStack()
         self._entry: spool.Incoming | None = None
-        self._refused = 0
+        self._beginning: bytearray | None = None
+        self._is_dicom = self._is_full = False
 
     def begin(self, headers: dict[str, str]) -> None:
         kind = headers.get("content-type", "application/dicom").partition(";")[0].strip().lower()
-        self._refused = 0 if kind in _DICOM else CANNOT_UNDERSTAND
-        if self._refused:
-            return
+        self._is_dicom, self._is_full = kind in _DICOM, False
+        self._beginning = bytearray()
         try:
             self._entry = self._stack.enter_context(self.to.incoming())
         except OutOfSpace:
-            self._refused = OUT_OF_RESOURCES
+            self._is_full = True
 
     def data(self, piece: memoryview) -> None:
-        if self._entry is None or self._refused:
+        if self._beginning is not None and len(self._beginning) + len(piece) < BEGINNING:
+            self._beginning += piece
+            return
+        if self._entry is None or self._is_full:
             return
         try:
+            self._write_beginning(self._entry, piece)
             self._entry.write(piece)
         except OutOfSpace:
-            self._refused = OUT_OF_RESOURCES
+            self._is_full = True
 
     def end(self) -> None:
-        entry, self._entry = self._entry, None
-        part = Part(reason=self._refused)
-        if entry is not None and not part.reason:
-            try:
-                part = told_of(entry.temporary)
-            except DicomError:
-                part = Part(reason=CANNOT_UNDERSTAND)
-            if not part.reason and not self.to.takes(part.study_instance_uid):
-                part.reason = OTHER_STUDY
-        number = self.outcome.add(part)
-        if entry is None or part.reason:
-            self._stack.close()
-        else:
-            self._syncing.add(entry, self._stack.pop_all(), number)
+        self._finish_part(None if self._is_dicom else NotDicom("the part is said to be no DICOM object"))
 
     def cut(self) -> None:
-        self.outcome.add(Part(reason=CANNOT_UNDERSTAND))
+        if self._entry is None and not self._is_full:  # it ends inside the part's header
+            self.outcome.add(Part(reason=CANNOT_UNDERSTAND))
+        else:
+            self._finish_part(NotDicom("the body ends inside the part"))
 
     def finish(self) -> None:
         self._syncing.finish()
@@ -155,6 +155,30 @@ class DicomParts:
         self._entry = None
         self._stack.close()
         self._syncing.close()
+
+    def _write_beginning(self, entry: spool.Incoming, piece: memoryview | bytes = b"") -> None:
+        beginning, self._beginning = self._beginning, None
+        if beginning is None:
+            return
+        if self._is_dicom:
+            entry.write(missing_header(bytes(beginning) + bytes(piece[:BEGINNING])) or b"")
+        entry.write(beginning)
+
+    def _finish_part(self, wrong: NotDicom | None) -> None:
+        entry, self._entry = self._entry, None
+        header: Header | None = None
+        part = Part(reason=OUT_OF_RESOURCES)
+        if entry is not None and not self._is_full:
+            with contextlib.suppress(OutOfSpace):
+                self._write_beginning(entry)
+                looked = Looked(claimed(entry.temporary), error=wrong) if wrong else look(entry)
+                part, header = part_of(self.to, entry, looked), looked.header
+        self._is_full = False
+        number = self.outcome.add(part)
+        if entry is None or header is None or part.reason:
+            self._stack.close()
+        else:
+            self._syncing.add(entry, header, self._stack.pop_all(), number)
 
 
 async def receive(content_type: str, body: AsyncIterator[bytes], destination: Destination) -> Outcome:

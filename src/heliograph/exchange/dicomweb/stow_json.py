@@ -12,25 +12,27 @@ import os
 import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, Any, Final
 
 from heliograph.exchange.dicomweb.multipart import BadMultipart
 from heliograph.exchange.dicomweb.stow_outcome import (
-    CANNOT_UNDERSTAND,
-    OTHER_STUDY,
-    OUT_OF_RESOURCES,
     Destination,
     Outcome,
     Part,
     TooLarge,
     UnsupportedMediaType,
-    told_of,
+    commit,
+    part_of,
 )
 from heliograph.exchange.dicomweb.syntaxes import NATIVE
 from heliograph.kit.codecs.dicom import Bulk, DicomError, from_json, part10_header, valid_uid
+from heliograph.kit.codecs.dicom.claimed import MOST, Claimed
 from heliograph.kit.codecs.dicom.part10 import EXPLICIT_LITTLE
 from heliograph.records.archive import spool
 from heliograph.records.archive.errors import OutOfSpace
+from heliograph.records.archive.look import Looked, look
+from heliograph.records.archive.statuses import CANNOT_UNDERSTAND, OUT_OF_RESOURCES
 
 MOST_METADATA: Final = 16 << 20
 """Bytes of JSON in one request."""
@@ -114,25 +116,35 @@ class MetadataParts:
     def finish(self) -> None:
         folders = set()
         for document in self._documents():
-            part = _identity(document)
             try:
-                if self._is_full:
-                    raise OutOfSpace
-                with self.to.incoming() as entry:
-                    self._compose(document, part, entry)
-                    part = told_of(entry.temporary)
-                    if self.to.takes(part.study_instance_uid):
-                        entry.commit(sync_name=False)
-                        folders.add(entry.temporary.parent)
-                    else:
-                        part.reason = OTHER_STUDY
-            except DicomError:
-                part.reason = CANNOT_UNDERSTAND
+                part, folder = self._keep(document, _identity(document))
+                folders |= {folder} if folder else set()
             except OutOfSpace:
+                part = _identity(document)
                 part.reason = OUT_OF_RESOURCES
             self.outcome.add(part)
         for folder in folders:
             spool.sync_folder(folder)
+
+    def _keep(self, document: Any, part: Part) -> tuple[Part, Path | None]:
+        """Makes the object of one data set durable but for its name, in the folder that is given. Of one that can't be made, the
+        metadata is kept in quarantine. Raises OutOfSpace."""
+        if self._is_full:
+            raise OutOfSpace
+        try:
+            with self.to.incoming() as entry:
+                self._compose(document, part, entry)
+                looked = look(entry)
+                part = part_of(self.to, entry, looked)
+                if looked.header is None or part.reason:
+                    return part, None
+                commit(self.to, entry, looked.header, part)
+                return part, entry.temporary.parent
+        except DicomError as error:
+            with self.to.incoming() as entry:
+                entry.write(json.dumps(document).encode())
+                claim = Claimed(*(getattr(part, name) for name in Claimed._fields))
+                return part_of(self.to, entry, Looked(claim, error=error)), None
 
     def close(self) -> None:
         self._stack.close()
@@ -140,12 +152,12 @@ class MetadataParts:
     def _write(self, piece: memoryview) -> None:
         with spool.full_disk_named():
             if self._file is None:
-                spool.make_folder(self.to.spool_dir)
+                spool.make_folder(self.to.keeper.settings.spool_dir)
                 # Without a buffer, so that a full disk shows at once, and not when the file is read or closed.
-                file = tempfile.TemporaryFile(dir=self.to.spool_dir, buffering=0)  # noqa: SIM115
+                file = tempfile.TemporaryFile(dir=self.to.keeper.settings.spool_dir, buffering=0)  # noqa: SIM115
                 self._file = self._stack.enter_context(file)
             free = os.fstatvfs(self._file.fileno())
-            if free.f_bavail * free.f_frsize < self.to.min_free_mb << 20:
+            if free.f_bavail * free.f_frsize < self.to.keeper.settings.min_free_mb << 20:
                 raise OutOfSpace
             left = piece
             while left:
@@ -213,14 +225,14 @@ def _syntax(kind: str, parameters: str) -> str:
 
 
 def _identity(document: Any) -> Part:
-    """Which object a data set says it is; empty where it does not."""
+    """Which object a data set says it is, in UIDs or not; empty where it does not."""
 
     def uid(tag: str) -> str:
         try:
             text = str(document[tag]["Value"][0]).strip()
         except (KeyError, IndexError, TypeError):
             return ""
-        return text if valid_uid(text) else ""
+        return text[:MOST]
 
     return Part(uid("00080016"), uid("00080018"), uid("0020000D"), uid("0020000E"))
 

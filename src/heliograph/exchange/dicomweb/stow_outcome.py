@@ -5,28 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
 from heliograph.exchange.dicomweb.qido import element
-from heliograph.kit.codecs.dicom import DicomError, opened, read_file_meta, read_header
+from heliograph.kit.codecs.dicom import Header
 from heliograph.kit.errors import HeliographError
+from heliograph.kit.settings import Settings
 from heliograph.records.archive import spool
-
-# Failure reasons (PS3.18 Table I.2-2, the values of PS3.4 Table B.2-1), and reasons of warnings.
-OUT_OF_RESOURCES: Final = 0xA700
-OTHER_STUDY: Final = 0xA900
-CANNOT_UNDERSTAND: Final = 0xC000
-NOT_OF_ITS_CLASS: Final = 0xB007
-FAILURE_REASONS: Final = {
-    OUT_OF_RESOURCES: "too little disk is free",
-    OTHER_STUDY: "the object belongs to another study than the request names",
-    CANNOT_UNDERSTAND: "the part is no readable DICOM object, is cut off, or lacks a bulk data part that it names",
-}
-WARNING_REASONS: Final = {
-    NOT_OF_ITS_CLASS: "stored; the file meta information names another object, or there are fewer pixels than described",
-}
+from heliograph.records.archive.arrivals import Arrivals
+from heliograph.records.archive.look import Looked
+from heliograph.records.archive.quarantine import Quarantine
+from heliograph.records.archive.statuses import HELD, NOT_KEPT, OTHER_STUDY, OUT_OF_RESOURCES, TAKEN, status_of
 
 
 class UnsupportedMediaType(HeliographError):
@@ -42,22 +32,39 @@ class TooLarge(HeliographError):
 
 
 @dataclass(frozen=True, slots=True)
+class Keeper:
+    """What a process keeps received objects with: its settings, what came under which UID, and the quarantine."""
+
+    settings: Settings
+    arrivals: Arrivals
+    quarantine: Quarantine
+
+
+@dataclass(frozen=True, slots=True)
 class Destination:
     """Whose images these are, and where they go."""
 
-    spool_dir: Path
+    keeper: Keeper
     organization_id: UUID
     facility_id: UUID
     caller_id: UUID | None
-    min_free_mb: int = 0
-    max_bytes: int = 2 << 30
     study_instance_uid: str = ""
     """When not empty, only objects of this study are taken."""
 
+    @property
+    def max_bytes(self) -> int:
+        """Of one request."""
+        return self.keeper.settings.max_upload_mb << 20
+
     def incoming(self) -> AbstractContextManager[spool.Incoming]:
         """A new spool file. Raises OutOfSpace."""
+        settings = self.keeper.settings
         return spool.incoming(
-            self.spool_dir, self.organization_id, self.facility_id, self.caller_id, min_free_mb=self.min_free_mb
+            settings.spool_dir,
+            self.organization_id,
+            self.facility_id,
+            self.caller_id,
+            min_free_mb=settings.min_free_mb,
         )
 
     def takes(self, study_instance_uid: str) -> bool:
@@ -72,7 +79,8 @@ def in_study(to: Destination, study_instance_uid: str) -> Destination:
 
 @dataclass(slots=True)
 class Part:
-    """One object of a request: what is known of it, and why it failed (`reason`) or what is odd (`warning`); 0: nothing."""
+    """One object of a request: what it says it is, and why it failed (`reason`) or what is odd (`warning`), in the statuses of
+    `records.archive.statuses`; 0: nothing. UIDs of one that failed may be anything."""
 
     sop_class_uid: str = ""
     sop_instance_uid: str = ""
@@ -104,7 +112,7 @@ class Outcome:
 
     @property
     def failed(self) -> list[Part]:
-        """Those that are not kept."""
+        """Those that are not filed."""
         return [part for part in self.parts if part.reason]
 
     @property
@@ -119,23 +127,27 @@ class Outcome:
         return 507 if all(part.reason == OUT_OF_RESOURCES for part in self.parts) else 409
 
 
-def told_of(file: Path) -> Part:
-    """What a Part 10 file is, with a warning when it is odd.
+def part_of(to: Destination, entry: spool.Incoming, looked: Looked) -> Part:
+    """What is told of a received object. One that can't be read is kept in quarantine.
 
     Raises:
-        DicomError: it can't be stored.
+        OutOfSpace: the disk is full.
     """
-    with opened(file) as data:
-        header = read_header(data)
-        try:
-            meta = read_file_meta(data)
-            names = {(meta.sop_class_uid or header.sop_class_uid, meta.sop_instance_uid or header.sop_instance_uid)}
-        except DicomError:  # a bare data set has none
-            names = set()
-    part = Part(header.sop_class_uid, header.sop_instance_uid, header.study_instance_uid, header.series_instance_uid)
-    if header.pixels_short or names - {(header.sop_class_uid, header.sop_instance_uid)}:
-        part.warning = NOT_OF_ITS_CLASS
+    part = Part(*looked.claimed, warning=looked.warning)
+    if looked.error is not None:
+        part.reason = status_of(looked.error) if to.keeper.quarantine.keep(entry) else NOT_KEPT
+    elif not to.takes(part.study_instance_uid):
+        part.reason = OTHER_STUDY
     return part
+
+
+def commit(to: Destination, entry: spool.Incoming, header: Header, part: Part) -> None:
+    """Makes an object durable but for its name, and tells of it if other content is here under its UID. Raises OutOfSpace."""
+    told = to.keeper.arrivals.commit(entry, header, sync_name=False)
+    if told == "warning":
+        part.warning = HELD
+    elif told == "failure":
+        part.reason = TAKEN
 
 
 def response_json(outcome: Outcome, root: str) -> dict[str, Any]:

@@ -56,7 +56,7 @@ class Incoming:
     caller_id: UUID | None
     committed: SpooledObject | None = None
 
-    def write(self, data: bytes | memoryview) -> None:
+    def write(self, data: bytes | bytearray | memoryview) -> None:
         """Adds bytes of the Part 10 file.
 
         Raises:

@@ -3,7 +3,7 @@ import { Link } from "react-router";
 import { api, queryClient, url } from "../../api/client";
 import type { AlarmBrief } from "../../api/types";
 import { Button, Empty, Icon, inPlaces, MINUTE, ms, near, Panel, type Place, PriorityMark, priorityRank, ReasonDialog, span, toast, useNow } from "../../kit";
-import { alarmName, type BoardDelivery, channelName, deliveriesStand, deliveryTitle, imageCount, isStuck, mayRetry, nameOf, sortAlarms, type Unmatched } from "./words";
+import { alarmName, alarmPlace, type BoardDelivery, channelName, deliveriesStand, deliveryTitle, imageCount, isStuck, mayRetry, nameOf, sortAlarms, type Unmatched } from "./words";
 
 function again(): Promise<void> {
   return queryClient.invalidateQueries({ queryKey: ["board"] });
@@ -133,7 +133,7 @@ export function AlarmsPanel({ alarms, here }: { alarms: readonly AlarmBrief[]; h
             </span>
             <div className="grow">
               <div>
-                {alarm.case_id ? <Link to={`/case/${alarm.case_id}`}>{alarmName(alarm.kind)}</Link> : alarmName(alarm.kind)}
+                <AlarmName alarm={alarm} />
                 <span className="num q sm"> {near(alarm.raised_at, here.zone, now)}</span>
               </div>
               <div className="q sm">{alarm.text}</div>
@@ -150,6 +150,11 @@ export function AlarmsPanel({ alarms, here }: { alarms: readonly AlarmBrief[]; h
       </ul>
     </Panel>
   );
+}
+
+function AlarmName({ alarm }: { alarm: AlarmBrief }) {
+  const place = alarmPlace(alarm);
+  return place ? <Link to={place}>{alarmName(alarm.kind)}</Link> : alarmName(alarm.kind);
 }
 
 export function NoNeeds() {

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { csv } from "../../kit/download";
 import { HOUR } from "../../kit/time";
 import { lights, ribbon } from "./hubLayout";
-import { type BoardCase, type BoardReader, deliveriesStand, deliveryTitle, hubs, isStuck, lacksReader, mayRetry, passes, shortReader, sortAlarms, stateOf, toneOf } from "./words";
+import { alarmPlace, type BoardCase, type BoardReader, deliveriesStand, deliveryTitle, hubs, isStuck, lacksReader, mayRetry, passes, shortReader, sortAlarms, stateOf, toneOf } from "./words";
 
 const NOW = Date.parse("2026-11-25T01:41:00Z");
 const at = (hours: number) => new Date(NOW + hours * HOUR).toISOString();
@@ -93,4 +93,10 @@ it("shortens a reader's name, and only a reader's", () => {
 
 it("writes CSV that no spreadsheet runs", () => {
   expect(csv([["=1+1", 'a "b"', null, -3]])).toBe(`\uFEFF'=1+1,"a ""b""",,-3\r\n`);
+});
+
+it("leads to where an alarm is dealt with", () => {
+  expect(alarmPlace({ kind: "no_reader", case_id: "c1" })).toBe("/case/c1");
+  expect(alarmPlace({ kind: "quarantine_full", case_id: null })).toBe("/quarantine");
+  expect(alarmPlace({ kind: "unmatched_study", case_id: null })).toBeNull();
 });

@@ -94,7 +94,16 @@ const ALARMS: Record<string, string> = {
   delivery_failed: "Delivery",
   report_unacknowledged: "Not seen by the site",
   promise_broken: "Promise broken",
+  held_objects: "Quarantine",
+  quarantine_full: "Quarantine full",
 };
+
+/** Where an alarm is dealt with. */
+export function alarmPlace(alarm: Pick<AlarmBrief, "kind" | "case_id">): string | null {
+  if (alarm.case_id) return `/case/${alarm.case_id}`;
+  return alarm.kind === "held_objects" || alarm.kind === "quarantine_full" ? "/quarantine" : null;
+}
+
 
 export function alarmName(kind: string): string {
   const plain = kind.replaceAll("_", " ");

@@ -72,7 +72,10 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class StoreRequest:
-    """One C-STORE: the data set as on the wire, `size` bytes; valid only during the store function."""
+    """One C-STORE: the data set as on the wire, `size` bytes; valid only during the store function.
+
+    `sop_instance_uid` is what the caller wrote, a UID or not: whoever stores it decides what becomes of the data set.
+    """
 
     sop_class_uid: str
     sop_instance_uid: str

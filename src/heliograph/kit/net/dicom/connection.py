@@ -12,7 +12,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from heliograph.kit.codecs.dicom.part10 import valid_uid
 from heliograph.kit.net.dicom import command as dimse
 from heliograph.kit.net.dicom import pdu
 from heliograph.kit.net.dicom.calls import Acceptance, Answer, Caller, Closed, Limits, Refusal, StoreRequest
@@ -199,13 +198,11 @@ class Connection:
     def _stored_as(self, message: Message, abstract: str, syntax: str) -> Answer:
         command = message.command
         if message.too_large:
-            return Answer(dimse.OUT_OF_RESOURCES, "Object exceeds the size limit")
+            return Answer(dimse.OUT_OF_RESOURCES, "Object exceeds the size limit, or the disk is full")
         if not command.has_data_set:
             return Answer(dimse.CANNOT_UNDERSTAND, "No data set")
         if command.sop_class_uid != abstract:
             return Answer(dimse.SOP_CLASS_NOT_SUPPORTED, "SOP Class differs from the context")
-        if not valid_uid(command.sop_instance_uid):
-            return Answer(dimse.CANNOT_UNDERSTAND, "Invalid SOP Instance UID")
         request = StoreRequest(abstract, command.sop_instance_uid, syntax, message.size, message.data, message.spilled)
         try:
             answer = self.offered.store(self._acceptance, request)
