@@ -23,7 +23,9 @@ MOST: Final = 1000
 _MOST_PARAMETERS: Final = 200
 _OFFSET: Final = re.compile(r"[+-](?:0\d|1[0-4])[0-5]\d", re.ASCII)
 _TIMEZONE, _AVAILABILITY, _RETRIEVE_URL = "00080201", "00080056", "00081190"
+_CHARACTER_SET: Final = "00080005"
 _ONLINE: Final = element("CS", "ONLINE")
+_UTF8: Final = element("CS", "ISO_IR 192")
 
 # PS3.18 Tables 10.6.3-3 to 10.6.3-5, and what viewers sort by.
 _OF_STUDY: Final = (
@@ -159,13 +161,15 @@ def shown(query: Query, level: Level, *above: Level) -> Wanted:
 
 
 def told(match: Match, root: str) -> Json:
-    """A match as the answer holds it. `root` is the address of the DICOMweb root."""
+    """A match as the answer holds it, with its character set where text is beyond ASCII. `root` is the address of the DICOMweb root."""
     url = f"{root}/studies/{match.study_instance_uid}"
     if match.series_instance_uid:
         url += f"/series/{match.series_instance_uid}"
     if match.sop_instance_uid:
         url += f"/instances/{match.sop_instance_uid}"
     made = {**match.elements, _RETRIEVE_URL: element("UR", url), _AVAILABILITY: _ONLINE}
+    if not str(match.elements).isascii():
+        made[_CHARACTER_SET] = _UTF8
     return {tag: made[tag] for tag in sorted(made)}
 
 
