@@ -153,3 +153,36 @@ def test_killed_in_the_middle_and_begun_again(run: Run, context: Context, cast: 
     assert sql(owner_url, "select number_of_instances, number_of_series from archive.studies") == [(BATCH, 1)] * 2
     assert sql(owner_url, count) == [(2 * BATCH,)]
     assert run("archive", "fsck", "--deep").exit_code == 0
+
+
+def test_studies_are_exported(
+    run: Run,  # noqa: F811
+    context: Context,
+    cast: Cast,
+    owner_url: str,
+    folder: Path,
+    tmp_path: Path,
+) -> None:
+    run("archive", "import", str(folder), "--facility", "NORFJORD@norfjord")
+    indexer.empty_once(context.works, context.objects, context.settings.spool_dir, gather=0)
+    to = tmp_path / "out"
+    done = run("archive", "export", str(to), "--organization", "norfjord", "--study", "2.999.1")
+    assert done.exit_code == 0, done.output
+    assert done.stdout.startswith("1 studies, 2 objects, ")
+    assert {p.name for p in to.iterdir()} == {"DICOM", "DICOMDIR", "SHA256SUMS"}
+    again = run("archive", "export", str(to), "--organization", "norfjord", "--all")
+    assert (again.exit_code, "nothing is overwritten" in again.output) == (1, True)
+    nothing = run("archive", "export", str(tmp_path / "x"), "--organization", "norfjord", "--accession", "404")
+    assert (nothing.exit_code, "There are no such studies." in nothing.output) == (1, True)
+    unasked = run("archive", "export", str(tmp_path / "x"), "--organization", "norfjord")
+    assert (unasked.exit_code, "Say which studies" in unasked.output) == (1, True)
+    nowhere = run("archive", "export", str(tmp_path / "a" / "b"), "--organization", "norfjord", "--all")
+    assert (nowhere.exit_code, "Nothing was left there." in nowhere.output) == (1, True)
+    for key, _ in list(context.objects.below("images"))[:1]:
+        context.objects.delete(key)
+    less = run("archive", "export", str(tmp_path / "less.zip"), "--organization", "norfjord", "--all")
+    assert (less.exit_code, less.stdout.startswith("1 studies, 1 objects, ")) == (1, True)
+    assert "1 left out: its bytes are missing" in less.stderr
+    outcomes = "select outcome from audit.events where action = 'archive.exported' order by id"
+    assert [row.outcome for row in sql(owner_url, outcomes)] == ["done", "failed", "failed", "done"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["cd", "data", "less.zip", "out"]

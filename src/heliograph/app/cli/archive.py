@@ -9,6 +9,7 @@ from uuid import UUID
 
 import click
 
+from heliograph.app.cli.archive_export import export
 from heliograph.app.cli.archive_rebuild import rebuild
 from heliograph.app.cli.archive_where import caller_titled, facility_at
 from heliograph.app.cli.common import settings_or_exit
@@ -119,4 +120,5 @@ def fsck(deep: bool) -> None:
     click.echo(f"Index and objects agree: {total} objects{', all read' if deep else ''}.")
 
 
+archive.add_command(export)
 archive.add_command(rebuild)
