@@ -86,7 +86,7 @@ def _texts(elements: Mapping[str, Any]) -> Iterator[str]:
 
 def _values(vr: str, entry: Mapping[str, Any]) -> list[str]:
     """The values of an element of text."""
-    return [_text(vr, value) for value in entry.get("Value", ())]
+    return [value if type(value) is str else _text(vr, value) for value in entry.get("Value", ())]
 
 
 def _text(vr: str, value: Any) -> str:
@@ -119,22 +119,21 @@ class _Encoder:
 
     def __init__(self, order: str, implicit: bool, terms: tuple[str, ...]) -> None:
         self.order, self.implicit, self.terms = order, implicit, terms
+        self.short, self.long = struct.Struct(f"{order}H").pack, struct.Struct(f"{order}I").pack
 
     def data_set(self, elements: Mapping[str, Any]) -> bytes:
-        return b"".join(self.element(int(tag, 16), elements[tag]) for tag in sorted(elements))
+        return b"".join([self.element(tag, elements[tag]) for tag in sorted(elements)])
 
-    def element(self, tag: int, entry: Mapping[str, Any]) -> bytes:
+    def element(self, tag: str, entry: Mapping[str, Any]) -> bytes:
         vr = entry["vr"]
-        value = self.value(vr, entry)
+        value = self.value(vr, entry) if len(entry) > 1 else b""
         if len(value) % 2:
             value += b"\0" if vr not in _TEXT or vr == "UI" else b" "
-        group, number = tag >> 16, tag & 0xFFFF
         if self.implicit:
-            return struct.pack(f"{self.order}HHI", group, number, len(value)) + value
+            return _head(self.order, tag, "") + self.long(len(value)) + value
         if len(value) > _LONGEST and vr not in _LONG:
             vr = "UN"  # PS3.5 6.2.2
-        kind = "2xI" if vr in _LONG else "H"
-        return struct.pack(f"{self.order}HH2s{kind}", group, number, vr.encode(), len(value)) + value
+        return _head(self.order, tag, vr) + (self.long if vr in _LONG else self.short)(len(value)) + value
 
     def value(self, vr: str, entry: Mapping[str, Any]) -> bytes:
         if vr == "SQ":
@@ -170,6 +169,13 @@ class _Encoder:
         if self.order == "<" or width == 1 or len(value) % width:
             return value
         return b"".join(value[i : i + width][::-1] for i in range(0, len(value), width))
+
+
+@lru_cache(maxsize=4096)
+def _head(order: str, tag: str, vr: str) -> bytes:
+    """An element's beginning until its length; without VR if that is implicit (PS3.5 7.1.2, 7.1.3)."""
+    group, number = struct.pack(f"{order}H", int(tag[:4], 16)), struct.pack(f"{order}H", int(tag[4:], 16))
+    return group + number + vr.encode() + (b"\0\0" if vr in _LONG else b"")
 
 
 @lru_cache(maxsize=4096)
