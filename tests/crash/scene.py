@@ -28,6 +28,7 @@ from heliograph.app.demo.client import Person, Unexpected
 from heliograph.app.demo.network import PASSWORD
 from heliograph.app.demo.once import archived, digest, filled
 from heliograph.app.demo.site import send_order
+from heliograph.exchange.dicomweb.multipart import parts
 from heliograph.kit.codecs.hl7 import build_ack, parse
 from heliograph.kit.db import postgres
 from heliograph.kit.db.postgres_config import ADMIN, DATABASE
@@ -171,6 +172,31 @@ class Scene:
     def uids(study: Study) -> list[str]:
         """SOP Instance UIDs of its files, in their order."""
         return [str(pydicom.dcmread(path, stop_before_pixels=True).SOPInstanceUID) for path in study.files]
+
+    def store(
+        self, study: Study, files: Sequence[Path] | None = None, *, each: int = 10, wanted: str = "00081199"
+    ) -> list[Path]:
+        """Sends by STOW-RS, `each` files a request, until a request is not taken. The files that were answered as stored."""
+        session = self.person("eirik").session()
+        by_uid = {uid_of(path): path for path in study.files}
+        left, stored = list(study.files if files is None else files), []
+        kind = 'multipart/related; type="application/dicom"; boundary=b0'
+        with httpx.Client(
+            base_url=self.platform.base_url, timeout=30, headers={**session, "Content-Type": kind}
+        ) as client:
+            while left:
+                some, left = left[:each], left[each:]
+                pieces = [({"Content-Type": "application/dicom"}, (path.read_bytes(),)) for path in some]
+                where = f"/dicomweb/{study.case.site.slug}/studies"
+                try:
+                    answer = client.post(where, content=b"".join(parts("b0", pieces)))
+                except httpx.TransportError:
+                    return stored
+                if answer.status_code == 503:  # nobody can be asked who we are
+                    return stored
+                assert answer.status_code in (200, 202), answer.text
+                stored += [by_uid[item["00081155"]["Value"][0]] for item in answer.json()[wanted]["Value"]]
+        return stored
 
     def in_archive(self, study: Study) -> list[bytes]:
         """Digests of what the archive gives back of the study; none while there is none."""
@@ -316,6 +342,11 @@ class Scene:
         while not true():
             assert time.monotonic() < end, f"{what}: not within {timeout:.0f} s"
             time.sleep(0.2)
+
+
+def uid_of(path: Path) -> str:
+    """The SOP Instance UID of a file."""
+    return str(pydicom.dcmread(path, stop_before_pixels=True).SOPInstanceUID)
 
 
 def moment(most: float) -> float:

@@ -38,6 +38,10 @@ class Person:
         """Lets the connection go; the session stays."""
         self._http.close()
 
+    def session(self) -> dict[str, str]:
+        """The headers with which another client is the same person."""
+        return {"Cookie": self.cookie, "X-CSRF-Token": self._http.headers["X-CSRF-Token"]}
+
     @property
     def cookie(self) -> str:
         """The session's cookie, as a header's value."""
