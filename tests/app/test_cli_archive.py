@@ -35,6 +35,8 @@ def test_a_folder_is_brought_in_and_the_archive_is_whole(run: Run, context: Cont
     done = run("archive", "import", str(folder), "--facility", "NORFJORD@norfjord")
     assert (done.exit_code, done.stdout) == (0, "2 brought in, 0 refused, 0 no DICOM objects.\n"), done.output
     indexer.empty_once(context.works, context.objects, context.settings.spool_dir, gather=0)
+    again = run("archive", "import", str(folder), "--facility", "NORFJORD@norfjord")
+    assert (again.exit_code, again.stdout) == (0, "0 brought in, 2 here already, 0 refused, 0 no DICOM objects.\n")
     whole = run("archive", "fsck", "--deep")
     assert (whole.exit_code, whole.stdout) == (0, "Index and objects agree: 2 objects, all read.\n")
     for key, _ in list(context.objects.below("images")):

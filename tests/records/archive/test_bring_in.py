@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import io
 import zipfile
 from pathlib import Path
 
 import pytest
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 
 from heliograph.app.context import Context
+from heliograph.kit.actor import system
 from heliograph.kit.codecs.dicom import read_header
+from heliograph.kit.codecs.dicom.dicomdir import Dicomdir, FileReference
 from heliograph.records.archive import spool
 from heliograph.records.archive.bring_in import BroughtIn, bring_in, sources
+from heliograph.records.archive.errors import OutOfSpace
+from heliograph.records.archive.present import digest_filed
 from tests.cast import Cast
 from tests.records.archive import files
+from tests.records.archive.test_export import small_files
 
 
 def brought(context: Context, cast: Cast, path: Path) -> BroughtIn:
@@ -75,3 +82,98 @@ def test_a_zip_that_is_cut_off_is_told(context: Context, cast: Cast, tmp_path: P
     path.write_bytes(bytes(data))
     done = brought(context, cast, path)
     assert (done.stored, [name for name, _ in done.refused]) == (0, ["a.dcm"])
+
+
+def test_what_is_filed_is_passed_over(context: Context, cast: Cast, medium: Path) -> None:
+    """So that a run that was stopped goes on where it ended. Other bytes under the same UID come in, and are held."""
+    first = medium / "IMAGES" / "A" / "I1"
+    index = spool_of(context, cast, first.read_bytes())
+    files.index(context.works, context.objects, [index])
+    uid = read_header(first).sop_instance_uid
+    (medium / "IMAGES" / "other").write_bytes(files.ct("2.999.1", "2.999.1.1", 1, sop=uid, fill=9))
+
+    def filed(sop: str) -> bytes | None:
+        with context.works.read(system("test", cast.norfjord)) as work:
+            return digest_filed(work.session, cast.norfjord, sop)
+
+    done = BroughtIn()
+    with sources(medium) as found:
+        bring_in(context.settings.spool_dir, cast.norfjord, cast.norfjord_facility, None, found, filed=filed, into=done)
+    assert (done.stored, done.known, len(done.refused)) == (2, 1, 1)
+
+
+def spool_of(context: Context, cast: Cast, data: bytes) -> spool.SpooledObject:
+    return files.drop(context.settings.spool_dir, cast, data)
+
+
+def test_a_full_disk_tells_what_came_before(context: Context, cast: Cast, medium: Path) -> None:
+    done = BroughtIn()
+    with sources(medium) as found, pytest.raises(OutOfSpace):
+        calls = iter(range(100))
+
+        def on_each(_source: object) -> None:
+            if next(calls) == 2:
+                raise OutOfSpace
+
+        bring_in(
+            context.settings.spool_dir, cast.norfjord, cast.norfjord_facility, None, found, on_each=on_each, into=done
+        )
+    assert (done.stored, done.others) == (2, 1)
+    assert len(spool.waiting(context.settings.spool_dir)) == 2
+
+
+def test_a_zip_in_a_zip_is_refused(context: Context, cast: Cast, tmp_path: Path) -> None:
+    inner = io.BytesIO()
+    with zipfile.ZipFile(inner, "w") as made:
+        made.writestr("a.dcm", files.ct("2.999.1", "2.999.1.1"))
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as made:
+        made.writestr("b.ZIP", inner.getvalue())
+        made.writestr("viewer.jar", inner.getvalue())
+    done = brought(context, cast, tmp_path / "x.zip")
+    assert (done.stored, done.others) == (0, 1)
+    assert done.refused == [("b.ZIP", "it is a ZIP itself: unpack it and bring it in by itself")]
+
+
+def test_a_bomb_is_not_unpacked(context: Context, cast: Cast, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is no DICOM file is told from its beginning; what is, has a limit."""
+    with zipfile.ZipFile(tmp_path / "x.zip", "w", zipfile.ZIP_DEFLATED) as made:
+        with made.open("zeros", "w", force_zip64=True) as file:
+            for _ in range(64):
+                file.write(bytes(1 << 20))
+        with made.open("long.dcm", "w") as file:
+            file.write(files.ct("2.999.1", "2.999.1.1"))
+            for _ in range(64):
+                file.write(bytes(1 << 20))
+    monkeypatch.setattr("heliograph.records.archive.bring_in.MOST_BYTES", 8 << 20)
+    with small_files(16 << 20):
+        done = brought(context, cast, tmp_path / "x.zip")
+    assert (done.stored, done.others, done.refused) == (0, 1, [("long.dcm", "the file is too large")])
+
+
+@pytest.mark.parametrize("how", ["dicomdir", "zip"])
+def test_files_that_the_directory_names_and_that_are_not_there(
+    context: Context, cast: Cast, tmp_path: Path, how: str
+) -> None:
+    book = Dicomdir("2.999.7")
+    book.patient("LARSEN^Kari", ("NF-1", ""))
+    book.study("2.999.1", at=("20261125", "013000"), study_id="1", description="", accession="A1")
+    book.series("2.999.1.1", modality="CT", number=1)
+    folder = tmp_path / "cd"
+    (folder / "dicom").mkdir(parents=True)
+    for number in (1, 2, 3):
+        data = files.ct("2.999.1", "2.999.1.1", number)
+        name = f"I000000{number}"
+        reference = FileReference(("DICOM", name), CTImageStorage, f"2.999.9.{number}", ExplicitVRLittleEndian)
+        book.file(reference, {})
+        if number < 3:  # as drivers show names of a medium: in small letters, with a version
+            (folder / "dicom" / (name.lower() if number == 1 else f"{name}.;1")).write_bytes(data)
+    (folder / "DICOMDIR").write_bytes(book.to_bytes())
+    path = folder / "DICOMDIR"
+    if how == "zip":
+        path = tmp_path / "cd.zip"
+        with zipfile.ZipFile(path, "w") as made:
+            for file in sorted(p for p in folder.rglob("*") if p.is_file()):
+                made.write(file, str(file.relative_to(tmp_path)))
+    done = brought(context, cast, path)
+    assert (done.stored, done.others, done.refused) == (2, 1, [])
+    assert done.missing == ["DICOM/I0000003" if how == "dicomdir" else "cd/DICOM/I0000003"]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sys
 import zipfile
+from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import click
@@ -13,6 +15,9 @@ from heliograph.app.cli.archive_export import export
 from heliograph.app.cli.archive_rebuild import rebuild
 from heliograph.app.cli.archive_where import caller_titled, facility_at
 from heliograph.app.cli.common import settings_or_exit
+
+if TYPE_CHECKING:
+    from heliograph.records.archive.bring_in import BroughtIn
 
 _MOST_SHOWN = 50
 _MENDED_BY = {
@@ -45,47 +50,78 @@ def archive() -> None:
 def import_files(path: Path, at: str, caller: str | None) -> None:
     """Bring the DICOM files of a folder, a ZIP or a DICOMDIR's medium in, as if the facility had sent them.
 
-    The files stay as they are. What can't be taken is named with its reason (exit 1). A running worker files them.
+    The files stay as they are, and what is filed already is passed over, so that a run that was stopped can be begun again. What can't be
+    taken is named with its reason (exit 1). A running worker files what came.
     """
     from heliograph.app.context import open_context
     from heliograph.kit.actor import system
-    from heliograph.records.archive.bring_in import bring_in, sources
+    from heliograph.records.archive.bring_in import BroughtIn, bring_in, sources
+    from heliograph.records.archive.present import digest_filed
 
     settings = settings_or_exit()
+    done = BroughtIn()
     with open_context(settings, part="cli") as context:
         with context.works.read(system("command line")) as work:
             facility = facility_at(work, at)
             caller_id = caller_titled(work, facility, caller) if caller else None
+        organization_id = facility.organization_id
+
+        def filed(uid: str) -> bytes | None:
+            with context.works.read(system("command line", organization_id)) as work:
+                return digest_filed(work.session, organization_id, uid)
+
         try:
             with (
                 sources(path) as files,
                 click.progressbar(length=len(files), label="Bringing in", file=sys.stderr) as bar,
             ):
-                done = bring_in(
+                bring_in(
                     settings.spool_dir,
-                    facility.organization_id,
+                    organization_id,
                     facility.id,
                     caller_id,
                     files,
                     min_free_mb=settings.min_free_mb,
+                    filed=filed,
                     on_each=lambda _source: bar.update(1),
+                    into=done,
                 )
         except zipfile.BadZipFile as error:
             raise click.ClickException(f"{path} can't be read: {error}") from error
-        with context.works.begin(system("command line", facility.organization_id)) as work:
-            work.record(
-                "archive.imported",
-                organization_id=facility.organization_id,
-                subject_kind="facility",
-                subject_id=facility.id,
-                detail={"stored": done.stored, "refused": len(done.refused), "others": done.others},
-            )
-    for name, reason in done.refused[:_MOST_SHOWN]:
-        click.secho(f"{name}: {reason}", fg="red", err=True)
-    if len(done.refused) > _MOST_SHOWN:
-        click.secho(f"and {len(done.refused) - _MOST_SHOWN} more", fg="red", err=True)
-    click.echo(f"{done.stored} brought in, {len(done.refused)} refused, {done.others} no DICOM objects.")
-    sys.exit(1 if done.refused else 0)
+        finally:
+            with context.works.begin(system("command line", organization_id)) as work:
+                work.record(
+                    "archive.imported",
+                    organization_id=organization_id,
+                    subject_kind="facility",
+                    subject_id=facility.id,
+                    detail={
+                        "stored": done.stored,
+                        "known": done.known,
+                        "refused": len(done.refused),
+                        "missing": len(done.missing),
+                        "others": done.others,
+                    },
+                )
+    _show_import(done)
+    sys.exit(1 if done.refused or done.missing else 0)
+
+
+def _show_import(done: BroughtIn) -> None:
+    told = [f"{name}: {why}" for name, why in done.refused]
+    told += [f"{name}: the DICOMDIR names it, and it is not there" for name in done.missing]
+    for line in told[:_MOST_SHOWN]:
+        click.secho(line, fg="red", err=True)
+    if len(told) > _MOST_SHOWN:
+        click.secho(f"and {len(told) - _MOST_SHOWN} more", fg="red", err=True)
+    if len(done.refused) > 1:
+        for why, number in Counter(why for _, why in done.refused).most_common():
+            click.secho(f"{number} refused: {why}", err=True)
+    known = f"{done.known} here already, " if done.known else ""
+    missing = f", {len(done.missing)} missing" if done.missing else ""
+    click.echo(
+        f"{done.stored} brought in, {known}{len(done.refused)} refused, {done.others} no DICOM objects{missing}."
+    )
 
 
 @archive.command()

@@ -42,6 +42,15 @@ stored_columns = (
 """What a `StoredObject` is made of, but for its overlay."""
 
 
+def digest_filed(session: ActorSession, organization_id: UUID, sop_instance_uid: str) -> bytes | None:
+    """The SHA-256 of the data set that the organisation has filed under this UID, be it hidden. None: there is none."""
+    return session.scalar(
+        select(Instance.sha256).where(
+            Instance.organization_id == organization_id, Instance.sop_instance_uid == sop_instance_uid
+        )
+    )
+
+
 def present(session: ActorSession, organization_id: UUID, sop_instance_uids: Collection[str]) -> set[str]:
     """Those of these objects that the organisation has: filed, be it hidden, or held for a person to look at."""
     wanted = list(sop_instance_uids)
