@@ -22,6 +22,7 @@ from heliograph.app.models import metadata
 from heliograph.governance.access.model import Key, RoleAssignment, SignInAttempt, User
 from heliograph.governance.access.passwords import token_hash
 from heliograph.kit.actor import Actor
+from heliograph.records.archive.model import Rejection
 from heliograph.records.sites.model import Facility, Node, Transfer
 from tests.care.reading.help import SERIES, STUDY, Made, make_read, sign, with_session
 from tests.cast import _HASH, LONG_AGO, PASSWORD, Cast
@@ -167,7 +168,12 @@ def _rows(context: Context, owner: Engine, cast: Cast, made: Made) -> dict[str, 
             state="failed",
         )  # fmt: skip
         s.add(transfer)
+        rejection = Rejection(
+            organization_id=cast.norfjord, study_id=made.study_id, kind="quality", reason="Fall from ladder", made_at=LONG_AGO
+        )
+        s.add(rejection)
         s.commit()
+        rejection_id = rejection.id
         key_id, node_id, transfer_id = key.id, node.id, transfer.id
     of_reader = {
         f"{name}_id": _one(owner, f"select id from people.{name}s where reader_id = :x limit 1", cast.imogen_reader)
@@ -191,6 +197,7 @@ def _rows(context: Context, owner: Engine, cast: Cast, made: Made) -> dict[str, 
         "endpoint_id": cast.hl7_in,
         "node_id": node_id,
         "transfer_id": transfer_id,
+        "rejection_id": rejection_id,
         "key_id": key_id,
         "reader_id": cast.imogen_reader,
         "shift_id": _one(owner, "select id from rota.shifts where reader_id = :x limit 1", cast.imogen_reader),
@@ -235,7 +242,7 @@ def scene(context: Context, cast: Cast, owner: Engine) -> Scene:
 
 PATIENT_IDS = frozenset(
     {"case_id", "read_id", "study_id", "order_id", "document_id", "version_id", "delivery_id", "alarm_id", "message_id", "held_id",
-     "transfer_id"}
+     "transfer_id", "rejection_id"}
 )  # fmt: skip
 
 

@@ -135,6 +135,11 @@ class Settings(BaseSettings):
     unmatched_alarm_minutes: int = Field(
         10, ge=1, description="An unmatched study raises an alarm after so many minutes."
     )
+    archive_deletion_days: float = Field(
+        7.0,
+        ge=0,
+        description="A deleted study is hidden at once; so many days later it is gone, and can't be restored any more.",
+    )
     delivery_timeout_seconds: float = Field(30.0, gt=0, description="How long to wait for a site's acknowledgement.")
     max_upload_mb: int = Field(2048, ge=1, description="Largest upload in MiB.")
     min_free_mb: int = Field(512, ge=0, description="Refuse images (0xA700, 507) when less disk than this is free.")

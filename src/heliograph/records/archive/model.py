@@ -183,6 +183,21 @@ class Rejection(Base):
     restore_reason: Mapped[str | None]
 
 
+class DiscardedObject(Base):
+    """What is still to be taken out of the object store: its rows are gone for good. Gone itself when the bytes are."""
+
+    __tablename__ = "discarded_objects"
+    __table_args__ = (Index("ix_discarded_objects_rejection", "rejection_id"), {"schema": "archive"})
+
+    id: Mapped[Id]
+    organization_id: Mapped[UUID] = mapped_column(ForeignKey("tenancy.organizations.id"))
+    rejection_id: Mapped[UUID] = mapped_column(ForeignKey("archive.rejections.id"))
+    """The deletion that it is a part of."""
+    object_key: Mapped[str] = mapped_column(Text(collation="C"))
+    is_folder: Mapped[bool] = mapped_column(server_default="false")
+    """Everything below the key goes."""
+
+
 class Series(Base):
     """A series. `number_of_instances` counts all, also those made here: it names the metadata document."""
 

@@ -65,7 +65,7 @@ class RejectionFacts:
 def rejections_of(session: ActorSession, study_id: UUID) -> list[RejectionFacts]:
     """All rejections of a study, restored ones included, newest first."""
     rows = session.scalars(
-        select(Rejection).where(Rejection.study_id == study_id).order_by(Rejection.made_at.desc(), Rejection.id)
+        select(Rejection).where(Rejection.study_id == study_id).order_by(Rejection.made_at.desc(), Rejection.id.desc())
     )
     return [as_facts(row) for row in rows]
 
