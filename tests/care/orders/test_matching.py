@@ -206,8 +206,8 @@ def test_another_patients_images_need_a_confirmation(context: Context, cast: Cas
     assert brief is not None
     assert state_of(context, cast, study)[2] == brief.patient_id
     with context.works.read(system("t", cast.norfjord)) as work:
-        detail = work.session.scalar(text("select detail from audit.events where action = 'study.matched'"))
-        assert detail == {"patient_moved": True}
+        detail = work.session.scalar(text("select detail from audit.events where action = 'study.corrected'"))
+        assert detail["patient_moved"] is True
 
 
 def test_what_cannot_be_matched_by_hand(context: Context, cast: Cast) -> None:

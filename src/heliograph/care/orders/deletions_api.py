@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy import text
 
 from heliograph.governance.access.door import ReadDep, WorkDep, require_roles
-from heliograph.governance.access.users import names_of
+from heliograph.governance.access.users import names_of_users
 from heliograph.kit.actor import system
 from heliograph.kit.db.session import acting_as
 from heliograph.kit.http import SettingsDep
@@ -110,7 +110,9 @@ class Undone(BaseModel):
 def list_deletions(work: ReadDep, settings: SettingsDep) -> Deletions:
     """What waits to be purged, what was undone, and what is gone."""
     found = deletion.deletions(work)
-    names = names_of(work.session, (w for one in found for w in (one.rejection.made_by, one.rejection.restored_by)))
+    names = names_of_users(
+        work.session, (w for one in found for w in (one.rejection.made_by, one.rejection.restored_by))
+    )
     studies = {b.id: b for b in _bodies(work, (one.study for one in found))}
     return Deletions(
         days=settings.archive_deletion_days,

@@ -27,3 +27,21 @@ class StudyMatched(Event):
     organization_id: UUID
     study_id: UUID
     order_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class StudyUnmatched(Event):
+    """A person said that a study does not answer an order after all."""
+
+    organization_id: UUID
+    study_id: UUID
+    order_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class StudyMoved(Event):
+    """A study is another patient's than it was: by rule never, always by a person."""
+
+    organization_id: UUID
+    study_id: UUID
+    patient_id: UUID

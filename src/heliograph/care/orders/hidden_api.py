@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 
 from heliograph.care.orders.access import may_coordinate
 from heliograph.governance.access.door import ReadDep, WorkDep, require_roles
-from heliograph.governance.access.users import names_of
+from heliograph.governance.access.users import names_of_users
 from heliograph.kit.errors import NotFound
 from heliograph.kit.work import Work
 from heliograph.records.archive import hidden, rejections
@@ -135,7 +135,7 @@ def list_hidden(work: ReadDep) -> list[HiddenLine]:
             may[key] = may_coordinate(work, *key)
         if may[key]:
             found.append((one, of))
-    names = names_of(work.session, (one.made_by for one, _ in found))
+    names = names_of_users(work.session, (one.made_by for one, _ in found))
     places = sites.facilities(work.session, {of.facility_id for _, of in found})
     return [
         HiddenLine(
@@ -220,7 +220,7 @@ def _require_study(work: Work, study_id: UUID) -> StudyFacts:
 
 def _bodies(work: Work, found: Iterable[RejectionFacts]) -> list[HiddenBody]:
     found = list(found)
-    names = names_of(work.session, (who for one in found for who in (one.made_by, one.restored_by)))
+    names = names_of_users(work.session, (who for one in found for who in (one.made_by, one.restored_by)))
     senders = {one.id: hidden.sender_of_note(work.session, one) for one in found}
     callers = {c.id: c for c in sites.callers_of(work.session, {one.organization_id for one in found})}
 

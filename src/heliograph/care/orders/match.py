@@ -13,8 +13,11 @@ from heliograph.care.orders.model import Order, OrderStudy
 from heliograph.care.orders.rules import Decision, OrderFacts, StudyFacts, decide_match
 from heliograph.kit.errors import NotFound
 from heliograph.kit.work import Work
+from heliograph.records.archive import corrections
 from heliograph.records.archive.match_state import lock_accessions, set_match, study_now, waiting_for
+from heliograph.records.archive.proposals import identity_values
 from heliograph.records.archive.queries import StudyFacts as ArchivedStudy
+from heliograph.records.archive.rows import OTHER_PATIENT
 from heliograph.records.sites import queries as sites
 
 
@@ -68,6 +71,9 @@ def release_held(work: Work, study_id: UUID, reason: str) -> None:
     if not reason.strip():
         raise ReasonNeeded
     lock_accessions(work.session, study.organization_id, [study.accession_number])
+    if study.match_reason == OTHER_PATIENT:
+        # They are one patient's, says a person: on the way out they all name the one that the study does.
+        corrections.correct(work, study.id, "entered", _named(study), reason.strip())
     work.record("study.released", organization_id=study.organization_id, study_id=study.id, reason=reason.strip())
     set_match(work, study.id, "unmatched", "Released by a person; waits for its order.")
     match_study(work, study.id)
@@ -79,7 +85,8 @@ def match_by_hand(
     """A coordinator or the site's staff says that the study answers the order. The reason is kept.
 
     Images without a patient identifier take the order's patient. Images of another patient are refused unless
-    `confirm_other_patient`: the study is then filed under the order's patient; the images themselves are never changed.
+    `confirm_other_patient`: the study is then filed under the order's patient; the images stay as they were stored, and name the
+    order's patient on their way out.
 
     Raises:
         NotFound: no such study or order, or not visible, or in different organisations.
@@ -107,10 +114,26 @@ def match_by_hand(
     is_other = study.patient_id is not None and study.patient_id != order.patient_id
     if is_other and not confirm_other_patient:
         raise OtherPatient
+    if study.patient_id != order.patient_id:
+        site = sites.facility(work.session, study.facility_id)
+        authority = site.patient_id_authority if site else ""
+        values = identity_values(work.session, order.patient_id, authority)
+        corrections.correct(work, study.id, "moved", values, reason.strip(), patient_id=order.patient_id)
     _join(work, study, order.id, by=work.actor.id)
     set_match(work, study.id, "matched", reason.strip(), order.patient_id, order_id=order.id)
     work.touch("order", order.id, order.organization_id)
     work.announce(StudyMatched(study.organization_id, study.id, order.id))
+
+
+def _named(study: ArchivedStudy) -> dict[str, str]:
+    """The patient as the study names them."""
+    return {
+        corrections.NAME: study.dicom_patient_name or "",
+        corrections.PATIENT_ID: study.dicom_patient_id or "",
+        corrections.ISSUER: study.dicom_patient_issuer or "",
+        corrections.BIRTH_DATE: f"{study.dicom_birth_date:%Y%m%d}" if study.dicom_birth_date else "",
+        corrections.SEX: study.dicom_sex or "",
+    }
 
 
 def studies_of(work: Work, order_id: UUID) -> list[UUID]:

@@ -39,8 +39,17 @@ class Because(BaseModel):
     reason: Annotated[str, Field(min_length=1, max_length=500)]
 
 
+class Decision(Because):
+    """A reason; `all_alike` decides of all objects of the study that wait for the same reason."""
+
+    all_alike: bool = False
+
+
 class HeldBody(BaseModel):
-    """An object that could not be filed. `reason` is different_content, bad_identity or unreadable."""
+    """An object that could not be filed. `reason` is correction, different_content, bad_identity or unreadable.
+
+    `alike` counts the objects of its study that wait for the same reason, itself among them.
+    """
 
     id: UUID
     organization_id: UUID
@@ -52,6 +61,7 @@ class HeldBody(BaseModel):
     reason: str
     detail: str
     received_at: datetime
+    alike: int
 
 
 class LineBody(BaseModel):
@@ -74,6 +84,7 @@ class HeldDetail(HeldBody):
     filed_study_id: UUID | None
     differences: list[LineBody]
     same_pixels: bool | None
+    proposal: dict[str, str] | None
 
 
 @router.post("/studies/{study_id}/expect", status_code=204)
@@ -93,10 +104,10 @@ def release(work: WorkDep, study_id: UUID, because: Because) -> Response:
 
 @router.get("/held-objects")
 def list_held(work: ReadDep) -> list[HeldBody]:
-    """Objects that wait for a person, newest first."""
+    """What waits for a person, newest first; objects of one study that wait for the same reason are one entry."""
     return [
-        HeldBody(**_body(work, h))
-        for h in held.held_objects(work.session)
+        HeldBody(**_body(work, h, alike))
+        for h, alike in held.held_groups(work.session)
         if may_coordinate(work, h.organization_id, h.facility_id)
     ]
 
@@ -106,7 +117,9 @@ def look(work: WorkDep, objects: ObjectsDep, held_id: UUID) -> HeldDetail:
     """Its elements and how it differs from what is filed under its UID. This is patient data: the view is recorded."""
     found = _require_held(work, held_id)
     view = view_held(work, objects, held_id)
-    return HeldDetail(**_body(work, found), **{**asdict(view), "first_bytes": list(view.first_bytes)})
+    alike = len(held.held_alike(work.session, held_id))
+    more = {**asdict(view), "first_bytes": list(view.first_bytes), "proposal": found.proposal}
+    return HeldDetail(**_body(work, found, alike), **more)
 
 
 @router.post("/held-objects/{held_id}/retry", status_code=204)
@@ -118,10 +131,11 @@ def retry(work: WorkDep, objects: ObjectsDep, settings: SettingsDep, held_id: UU
 
 
 @router.post("/held-objects/{held_id}/dismiss", status_code=204)
-def dismiss(work: WorkDep, held_id: UUID, because: Because) -> Response:
-    """A person has decided that it is not to be filed. Its bytes are kept."""
+def dismiss(work: WorkDep, held_id: UUID, decision: Decision) -> Response:
+    """A person has decided that it is not to be filed, or all that are alike. The bytes are kept."""
     _require_held(work, held_id)
-    held.dismiss_held(work, held_id, because.reason)
+    for one in held.held_alike(work.session, held_id) if decision.all_alike else [held_id]:
+        held.dismiss_held(work, one, decision.reason)
     return Response(status_code=204)
 
 
@@ -138,11 +152,12 @@ def _require_held(work: Work, held_id: UUID) -> held.HeldFacts:
     return found
 
 
-def _body(work: Work, found: held.HeldFacts) -> dict[str, Any]:
-    own = ("length", "facility_name")
+def _body(work: Work, found: held.HeldFacts, alike: int) -> dict[str, Any]:
+    own = ("length", "facility_name", "alike")
     facility = sites.facility(work.session, found.facility_id) if found.facility_id else None
     return {
         **{name: getattr(found, name) for name in HeldBody.model_fields if name not in own},
         "length": found.object_length,
+        "alike": alike,
         "facility_name": facility.short_name if facility else None,
     }

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 
 from heliograph.care.orders.exam_classes import classify
 from heliograph.care.worklist.access import locked_case
@@ -45,6 +45,7 @@ __all__ = [
     "make_ready",
     "read_provisionally",
     "studies_of_case",
+    "study_left",
 ]
 
 
@@ -287,6 +288,14 @@ def _add_study(work: Work, case: Case, images: StudyFacts) -> bool:
     work.session.flush()
     record_case(work, "case.study_joined", case, study=images.id)
     return True
+
+
+def study_left(work: Work, case: Case, study_id: UUID) -> bool:
+    """A study leaves a case (locked). True if none is left in it."""
+    work.session.execute(delete(CaseStudy).where(CaseStudy.case_id == case.id, CaseStudy.study_id == study_id))
+    work.session.flush()
+    record_case(work, "case.study_left", case, study=study_id)
+    return not studies_of_case(work, case.id)
 
 
 def _live_case_of(work: Work, procedure_ids: Sequence[UUID], study_id: UUID) -> Case | None:

@@ -6,7 +6,8 @@ from uuid import UUID
 
 from sqlalchemy import select, text
 
-from heliograph.care.worklist.alarms import clear_alarm
+from heliograph.care.worklist.alarms import clear_alarm, raise_alarm
+from heliograph.care.worklist.assign import offer_to_group
 from heliograph.care.worklist.cases import (
     cases_of_study,
     ensure_case,
@@ -15,6 +16,7 @@ from heliograph.care.worklist.cases import (
     reads_of,
     start_clock,
     studies_of_case,
+    study_left,
 )
 from heliograph.care.worklist.clock import ARRIVING
 from heliograph.care.worklist.late import join_images
@@ -101,6 +103,37 @@ def cancel_case(work: Work, case: Case, reason: str) -> None:
     if not was_opened and case.group_organization_id is not None:
         with acting_as(work.session, system("worklist", case.organization_id)):
             grants.end(work, case.organization_id, case.group_organization_id, "interpretation", case_id=case.id)
+
+
+def images_left(work: Work, study_id: UUID) -> None:
+    """A study does not answer its order after all: it leaves its cases. A case without images is cancelled; of one that was reported
+    the report stays, and an alarm says that its images are gone."""
+    for case in cases_of_study(work, study_id):
+        is_empty = study_left(work, case, study_id)
+        if any(r.state == "done" for r in reads_of(work, case.id)):
+            words = "Images of a reported case were filed elsewhere: look at the report, and correct or withdraw it."
+            raise_alarm(work, case.organization_id, "images_left", "case", case.id, words, case_id=case.id)
+        elif is_empty:
+            cancel_case(work, case, "Its images do not belong to the order.")
+
+
+def images_moved(work: Work, study_id: UUID, patient_id: UUID) -> None:
+    """A study is another patient's: so are its cases, of which the group sees that patient now. A report that was signed stays as it
+    is, and an alarm says so."""
+    for case in cases_of_study(work, study_id):
+        if case.patient_id == patient_id:
+            continue
+        if any(r.state == "done" for r in reads_of(work, case.id)):
+            words = "Images of a reported case are another patient's: look at the report, and correct or withdraw it."
+            raise_alarm(work, case.organization_id, "images_left", "case", case.id, words, case_id=case.id)
+            continue
+        if case.group_organization_id is not None:
+            with acting_as(work.session, system("worklist", case.organization_id)):
+                grants.end(work, case.organization_id, case.group_organization_id, "interpretation", case_id=case.id)
+        case.patient_id = patient_id
+        work.session.flush()
+        record_case(work, "case.patient_changed", case)
+        offer_to_group(work, case)
 
 
 def close_if_finished(work: Work, case: Case) -> bool:

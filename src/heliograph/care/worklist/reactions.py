@@ -5,11 +5,18 @@ from __future__ import annotations
 from typing import Protocol
 from uuid import UUID
 
-from heliograph.care.orders.events import OrderChanged, StudyMatched
+from heliograph.care.orders.events import OrderChanged, StudyMatched, StudyMoved, StudyUnmatched
 from heliograph.care.worklist.access import locked_case
 from heliograph.care.worklist.alarms import clear_alarm
 from heliograph.care.worklist.cases import ensure_case, ensure_case_for_images, make_ready
-from heliograph.care.worklist.changes import close_if_finished, images_came, order_cancelled, order_changed
+from heliograph.care.worklist.changes import (
+    close_if_finished,
+    images_came,
+    images_left,
+    images_moved,
+    order_cancelled,
+    order_changed,
+)
 from heliograph.care.worklist.held_alarms import raise_full, raise_held
 from heliograph.care.worklist.sources import study
 from heliograph.kit.work import Work
@@ -42,6 +49,16 @@ def on_study_matched(work: Work, event: StudyMatched) -> None:
     """A study answers an order."""
     ensure_case(work, event.order_id, event.study_id)
     clear_alarm(work, "unmatched_study", event.study_id)
+
+
+def on_study_unmatched(work: Work, event: StudyUnmatched) -> None:
+    """A study does not answer its order after all."""
+    images_left(work, event.study_id)
+
+
+def on_study_moved(work: Work, event: StudyMoved) -> None:
+    """A study is another patient's."""
+    images_moved(work, event.study_id, event.patient_id)
 
 
 def on_study_completed(work: Work, event: StudyCompleted) -> None:

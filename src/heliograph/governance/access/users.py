@@ -45,9 +45,9 @@ def user_facts(session: ActorSession, user_id: UUID) -> UserFacts:
     return _facts(session, [row])[0]
 
 
-def names_of_users(session: ActorSession, user_ids: Iterable[UUID]) -> dict[UUID, str]:
+def names_of_users(session: ActorSession, user_ids: Iterable[UUID | None]) -> dict[UUID, str]:
     """Display names by id; who is unknown is left out."""
-    rows = session.execute(select(User.id, User.display_name).where(User.id.in_(list(user_ids))))
+    rows = session.execute(select(User.id, User.display_name).where(User.id.in_({i for i in user_ids if i})))
     return {row.id: row.display_name for row in rows}
 
 
@@ -55,12 +55,6 @@ def users_of(session: ActorSession, organization_ids: Sequence[UUID]) -> list[Us
     """Users who hold a role in any of these organisations, by name."""
     held = select(RoleAssignment.user_id).where(RoleAssignment.organization_id.in_(organization_ids))
     return _facts(session, session.scalars(select(User).where(User.id.in_(held)).order_by(User.display_name)).all())
-
-
-def names_of(session: ActorSession, user_ids: Iterable[UUID | None]) -> dict[UUID, str]:
-    """Display names by id."""
-    rows = session.execute(select(User.id, User.display_name).where(User.id.in_({i for i in user_ids if i})))
-    return {row.id: row.display_name for row in rows}
 
 
 def all_users(session: ActorSession) -> list[UserFacts]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from uuid import UUID
 
-from sqlalchemy import or_, select
+from sqlalchemy import case, func, or_, select
 
 from heliograph.kit.db.session import ROW_LOCK, ActorSession
 from heliograph.kit.errors import NotFound
@@ -17,6 +17,9 @@ from heliograph.records.archive.errors import BytesMissing
 from heliograph.records.archive.examine import Examined, clean
 from heliograph.records.archive.model import HeldObject
 from heliograph.records.archive.spool import receive
+
+_ALIKE = ("organization_id", "facility_id", "study_instance_uid", "reason", "detail", "proposal")
+"""What objects have in common of which a person decides at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,8 @@ class HeldFacts:
     detail: str
     received_at: datetime
     resolved_at: datetime | None
+    proposal: dict[str, str] | None = field(default=None, repr=False)
+    """Of a `correction`: what it would put right. This is patient data."""
 
 
 def hold(
@@ -78,6 +83,41 @@ def hold(
         reason=reason,
     )
     return True
+
+
+def held_groups(session: ActorSession, limit: int = 200) -> list[tuple[HeldFacts, int]]:
+    """What waits for a person, newest first: of objects of one study that wait for the same reason the newest, and how many they are."""
+    alike = [getattr(HeldObject, name) for name in _ALIKE]
+    one = case((HeldObject.study_instance_uid.is_(None), HeldObject.id))
+    numbered = (
+        select(
+            HeldObject.id,
+            func.count().over(partition_by=[*alike, one]).label("alike"),
+            func.row_number().over(partition_by=[*alike, one], order_by=HeldObject.received_at.desc()).label("place"),
+        )
+        .where(HeldObject.resolved_at.is_(None))
+        .subquery()
+    )
+    rows = session.execute(
+        select(HeldObject, numbered.c.alike)
+        .join(numbered, numbered.c.id == HeldObject.id)
+        .where(numbered.c.place == 1)
+        .order_by(HeldObject.received_at.desc())
+        .limit(limit)
+    )
+    return [(_facts(row), number) for row, number in rows]
+
+
+def held_alike(session: ActorSession, held_id: UUID) -> list[UUID]:
+    """An object that waits and those of its study that wait for the same reason; empty: there is none such."""
+    row = session.get(HeldObject, held_id)
+    if row is None or row.resolved_at is not None:
+        return []
+    if row.study_instance_uid is None:
+        return [row.id]
+    same = [getattr(HeldObject, name).is_not_distinct_from(getattr(row, name)) for name in _ALIKE]
+    query = select(HeldObject.id).where(HeldObject.resolved_at.is_(None), *same)
+    return list(session.scalars(query.order_by(HeldObject.id)))
 
 
 def held_objects(session: ActorSession, limit: int = 200) -> list[HeldFacts]:

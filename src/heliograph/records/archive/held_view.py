@@ -12,13 +12,15 @@ from uuid import UUID
 from pydicom.datadict import dictionary_description, dictionary_has_tag
 from sqlalchemy import select
 
-from heliograph.kit.codecs.dicom import DicomError, dicom_json, frame_table, inflate, read_frame, read_header
+from heliograph.kit.codecs.dicom import DicomError, dicom_json, frame_table, inflate, locate_data_set, read_header
+from heliograph.kit.codecs.dicom.frames import read_little_frame
 from heliograph.kit.db.session import ActorSession
 from heliograph.kit.errors import NotFound
 from heliograph.kit.objects import Objects
 from heliograph.kit.work import Work
 from heliograph.records.archive.errors import BytesMissing
 from heliograph.records.archive.model import HeldObject, Instance
+from heliograph.records.sites.queries import fallback_charset
 
 MOST_BYTES = 64 << 20
 """Of a larger object only the beginning is looked at."""
@@ -72,7 +74,8 @@ def view_held(work: Work, objects: Objects, held_id: UUID) -> HeldView:
     work.record("object.viewed", organization_id=row.organization_id, subject_kind="held_object", subject_id=row.id)
     data = held_bytes(objects, row.object_key, row.object_length)
     try:
-        document = dicom_json(data)
+        charset = fallback_charset(work.session, row.facility_id, row.caller_id) if row.facility_id else None
+        document = dicom_json(data, fallback_charset=charset)
     except DicomError:
         return HeldView((), False, tuple(_hex_lines(data[:_FIRST_BYTES])))
     lines = list(_lines(document))
@@ -151,7 +154,7 @@ def _pixels(data: bytes) -> bytes | None:
 
 
 def frame_in(data: bytes, number: int) -> bytes | None:
-    """A frame, numbered from 1, of a Part 10 file in memory; None if it has no such frame.
+    """A frame, numbered from 1, of a Part 10 file in memory, little endian where it is native; None if it has no such frame.
 
     Raises:
         DicomError: the file can't be read.
@@ -159,8 +162,13 @@ def frame_in(data: bytes, number: int) -> bytes | None:
     table = frame_table(data)
     if table is None or not 1 <= number <= table.frames:
         return None
-    body = inflate(memoryview(data)[read_header(data).data_set_offset :]) if table.deflated else data
-    return read_frame(table, number, lambda offset, length: bytes(body[offset : offset + length]))
+    start, _syntax = locate_data_set(memoryview(data))
+    body = inflate(memoryview(data)[start:]) if table.deflated else data
+    try:
+        bits = read_header(data).bits_allocated
+    except DicomError:  # it may be held because it says not what it is
+        bits = None
+    return read_little_frame(table, number, bits, lambda offset, length: bytes(body[offset : offset + length]))
 
 
 def _words(element: dict[str, Any]) -> str:
