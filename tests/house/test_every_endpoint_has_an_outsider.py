@@ -169,7 +169,11 @@ def _rows(context: Context, owner: Engine, cast: Cast, made: Made) -> dict[str, 
         )  # fmt: skip
         s.add(transfer)
         rejection = Rejection(
-            organization_id=cast.norfjord, study_id=made.study_id, kind="quality", reason="Fall from ladder", made_at=LONG_AGO
+            organization_id=cast.norfjord,
+            study_id=made.study_id,
+            kind="quality",
+            reason="Fall from ladder",
+            made_at=LONG_AGO,
         )
         s.add(rejection)
         s.commit()
