@@ -2,104 +2,20 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
-import httpx
 import pytest
-from pydicom import Dataset
-from pydicom.uid import ExplicitVRLittleEndian
 from sqlalchemy import create_engine, text
 
 from heliograph.app.context import Context
-from heliograph.exchange.dimse.find import STUDY_ROOT, find
-from heliograph.exchange.dimse.server import listening
-from heliograph.kit.codecs.dicom import part10_header
-from heliograph.kit.net.dicom import send_files
-from heliograph.kit.net.dicom.identifiers import decode_identifier, encode_identifier, query_for
 from heliograph.records.archive.queries import study_briefs
-from heliograph.records.sites.queries import KnownCaller
 from tests.cast import Cast
 from tests.exchange.dicomweb.conftest import Served
-from tests.exchange.dicomweb.test_dicomweb import index, post
+from tests.exchange.dicomweb.odd import UTF8, Archive, image
 from tests.kit.codecs import dicom_bytes as wire
+from tests.records.archive import files
 from tests.web import sign_in_as
-
-UTF8 = {"vr": "CS", "Value": ["ISO_IR 192"]}
-
-
-def image(study: str, terms: str | None, *more: bytes, patient: str | bytes = "NF-77") -> bytes:
-    """A CT of one pixel, its texts as given; no character set is declared where `terms` is None."""
-    elements = {
-        0x00080005: [wire.text(0x00080005, "CS", terms)] if terms is not None else [],
-        0x00100020: [wire.text(0x00100020, "LO", patient)],
-    }
-    body = wire.data_set(
-        *(e for group in elements.values() for e in group),
-        wire.text(0x00080060, "CS", "CT"),
-        wire.text(0x00080020, "DA", "20261125"),
-        *wire.image(1, 1),
-        wire.element(0x7FE00010, "OW", b"\1\0"),
-        *more,
-        sop=f"{study}.1.1",
-        study=study,
-        series=f"{study}.1",
-    )
-    return part10_header(wire.CT, f"{study}.1.1", wire.EXPLICIT) + body
-
-
-@dataclass
-class Archive:
-    """What each door tells."""
-
-    context: Context
-    cast: Cast
-    client: httpx.Client
-
-    def store(self, *data: bytes) -> None:
-        answer = post(self.client, list(data))
-        assert answer.status_code == 200, answer.text
-        index(self.context)
-
-    def metadata(self, study: str) -> Any:
-        answer = self.client.get(f"/dicomweb/norfjord/studies/{study}/metadata")
-        assert answer.status_code == 200
-        (made,) = json.loads(answer.content, parse_constant=lambda token: pytest.fail(f"{token} is not JSON"))
-        return made
-
-    def studies(self, **keys: str) -> list[Any]:
-        answer = self.client.get("/dicomweb/norfjord/studies", params=keys)
-        assert answer.status_code in {200, 204}, answer.text
-        return answer.json() if answer.status_code == 200 else []
-
-    def find(self, *, charset: str | None = None, level: str = "STUDY", **keys: Any) -> list[Dataset]:
-        identifier = query_for(level, keys)  # type: ignore[arg-type]
-        if charset is not None:
-            identifier.SpecificCharacterSet = charset
-        asked = decode_identifier(encode_identifier(identifier, ExplicitVRLittleEndian), ExplicitVRLittleEndian)
-        answers = find(self.context.works, self.caller, STUDY_ROOT, asked)
-        return [decode_identifier(a.encoded(ExplicitVRLittleEndian), ExplicitVRLittleEndian) for a in answers]
-
-    @property
-    def caller(self) -> KnownCaller:
-        return KnownCaller(
-            self.cast.caller,
-            self.cast.norfjord,
-            self.cast.norfjord_facility,
-            "HELIO_NF",
-            "NF_CT1",
-            None,
-            None,
-            sends_priors=False,
-            is_active=True,
-        )
-
-    def rows(self, sql: str) -> list[tuple[Any, ...]]:
-        with self.context.works.read(self.cast.eirik) as work:
-            return [tuple(row) for row in work.session.execute(text(sql))]
 
 
 @pytest.fixture
@@ -166,11 +82,7 @@ def test_a_name_in_each_character_set_is_the_same_everywhere(
         assert (str(answer.PatientName), answer.SpecificCharacterSet) == (decoded, "ISO_IR 192")
         (answer,) = archive.find(PatientName=group, charset="GB18030" if terms == "GB18030" else "ISO_IR 192")
         assert str(answer.PatientName) == decoded
-    kept = archive.client.get(
-        "/dicomweb/norfjord/studies/1.2.7/series/1.2.7.1/instances/1.2.7.1.1",
-        headers={"Accept": "application/dicom; transfer-syntax=*"},
-    )
-    assert kept.content.endswith(data[len(part10_header(wire.CT, "1.2.7.1.1", wire.EXPLICIT)) :])
+    assert files.body(archive.kept("1.2.7")) == files.body(data)
 
 
 def test_a_query_in_gb18030_is_decoded_before_it_is_split(archive: Archive) -> None:
@@ -212,11 +124,7 @@ def test_a_garbled_name_makes_no_second_patient_and_is_marked(archive: Archive) 
     )
     assert shown == [(name, True, "unmatched") for _, _, name in UMLAUTS]
     for study, data in sent.items():
-        kept = archive.client.get(
-            f"/dicomweb/norfjord/studies/{study}/series/{study}.1/instances/{study}.1.1",
-            headers={"Accept": "application/dicom; transfer-syntax=*"},
-        ).content
-        assert kept[-200:] == data[-200:]
+        assert files.body(archive.kept(study)) == files.body(data)
         assert archive.metadata(study)["00080005"] == UTF8
     assert len(archive.studies(PatientID="NF-77")) == len(UMLAUTS)
     assert {a.SpecificCharacterSet for a in archive.find(PatientID="NF-77", PatientName="")} == {"ISO_IR 192"}
@@ -258,13 +166,7 @@ def test_a_senders_own_character_set_counts_where_none_is_declared(
         "1.2.2": image("1.2.2", "ISO_IR 6", name),
         "1.2.3": image("1.2.3", "ISO_IR 144", wire.text(0x00100010, "PN", "Иванов".encode("iso8859_5"))),
     }
-    for study, one in data.items():
-        (tmp_path / f"{study}.dcm").write_bytes(one)
-    with listening(archive.context) as listener:
-        paths = sorted(tmp_path.glob("*.dcm"))
-        sent = send_files("127.0.0.1", listener.port, called="HELIO_NF", calling="NF_CT1", files=paths)
-        assert [one.status for one in sent] == [0, 0, 0]
-    index(archive.context)
+    assert archive.send(tmp_path, *data.values()) == [0, 0, 0]
     found = archive.rows("select dicom_patient_name, charset_suspect from archive.studies order by study_instance_uid")
     assert found == [("王^小东", False), ("王^小东", False), ("Иванов", False)]
     made = archive.metadata("1.2.1")
