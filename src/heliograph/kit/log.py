@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import traceback
+import warnings
 from collections.abc import MutableMapping
 from typing import Any
 
@@ -63,8 +64,11 @@ def set_up_logging(part: str, *, level: str = "INFO", form: str = "auto") -> Non
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
     # These libraries log what passes through them (identifiers, job arguments, addresses with queries) at INFO.
-    for name in ("procrastinate", "pynetdicom", "pydicom", "uvicorn.access", "httpx", "alembic", "hl7"):
+    for name in ("procrastinate", "pynetdicom", "uvicorn.access", "httpx", "alembic", "hl7"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    # pydicom quotes a value that it doubts, as a birth date, in a line of its log and in a warning.
+    logging.getLogger("pydicom").setLevel(logging.CRITICAL)
+    warnings.filterwarnings("ignore", module=r"pydicom(\.|$)")
 
 
 def log(name: str) -> Any:

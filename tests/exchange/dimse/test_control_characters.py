@@ -6,6 +6,8 @@ from __future__ import annotations
 import io
 import json
 import logging
+import subprocess
+import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -136,3 +138,20 @@ def test_they_are_stored_and_told(
     assert MARK not in "\n".join([*capfd.readouterr(), *logged])
     ours = [f"{w.message} {w.filename}" for w in told if MARK in str(w.message)]
     assert ours == [], "a warning of a library is a line in the log"
+
+
+DOUBTED = """
+from heliograph.kit.log import log, set_up_logging
+from heliograph.kit.net.dicom.identifiers import encode_identifier, query_for
+set_up_logging("worker", form="json")
+asked = {"PatientBirthDate": "1948SOLBERG", "PatientSex": "solberg", "PatientAge": "SOLB"}
+encode_identifier(query_for("PATIENT", asked), "1.2.840.10008.1.2")
+log("here").info("it is logged")
+"""
+
+
+def test_a_value_that_pydicom_doubts_is_in_no_log() -> None:
+    """It quotes it, in its log and in a warning."""
+    done = subprocess.run([sys.executable, "-c", DOUBTED], capture_output=True, text=True, timeout=60, check=True)
+    assert "it is logged" in done.stderr
+    assert "solb" not in (done.stderr + done.stdout).lower()
