@@ -36,7 +36,7 @@ CONTEXTS = (
 ROLES = item(0x54, struct.pack(">H", len(CT)) + CT.encode() + b"\0\1") + item(0x53, b"\0\x08\0\1")
 LENGTHS = (0, 1, 2, 3, 5, 6, 7, 255, 0x3FFF_FFFF, 0x7FFF_FFFF, 0xFFFF_FFF0, 0xFFFF_FFFF)
 MOST_MEMORY = 256 << 20  # bytes that the whole process may grow by, hypothesis and its examples included
-SHORT = {"dimse_network_seconds": 0.5, "dimse_request_seconds": 0.5, "dimse_idle_seconds": 0.5}
+SHORT = {"dimse_network_seconds": 1.5, "dimse_request_seconds": 1.5, "dimse_idle_seconds": 1.5}
 
 
 def profile(examples: int) -> settings:
@@ -297,7 +297,7 @@ def test_sessions_with_faults(context: Context, listener: StorageListener, data:
     holds_after(listener, context.settings.spool_dir, data)
 
 
-@profile(8)
+@profile(5)
 @given(sessions())
 def test_peers_that_say_no_more_and_stay(context: Context, listener: StorageListener, data: bytes) -> None:
     """They are let go when their time is over."""
