@@ -14,12 +14,13 @@ from pydicom.uid import JPEGLSLossless, RLELossless
 from heliograph.app.context import Context
 from heliograph.kit.actor import system
 from heliograph.kit.codecs.dicom import corrected, dicom_json
-from heliograph.records.archive import corrections, metadata, overlay, present, proposals, spool
+from heliograph.records.archive import corrections, metadata, overlay, present, proposals, search, spool
 from heliograph.records.archive.corrections import NotCorrectable, NothingToUndo
 from heliograph.records.archive.held import HeldFacts, held_objects
 from heliograph.records.archive.index import Indexed
 from heliograph.records.archive.proposals import NoProposal, OtherPerson
 from heliograph.records.archive.queries import StudyFacts, instance_places, study_by_uid
+from heliograph.records.archive.search_results import Wanted, described
 from tests.cast import Cast
 from tests.records.archive import files
 
@@ -296,3 +297,21 @@ def test_bytes_that_are_away_propose_nothing_and_lose_nothing(context: Context, 
     Path(path).unlink()
     assert came(context, cast, *slices(count=1, name="LARSSON^Kari")).held == 1
     assert held(context, cast)[0].reason == "different_content"
+
+
+def test_searches_find_and_tell_what_is_put_right(context: Context, cast: Cast) -> None:
+    came(context, cast, *slices())
+    correct(context, cast, {NAME: "ÅS^Kari", ACCESSION: "A2", "00104000": "a comment"})
+    with context.works.read(system("test", cast.norfjord)) as work:
+        scope = search.Scope(cast.norfjord)
+        for key, value, found in ((NAME, "ås*", 1), (NAME, "LARSEN*", 0), (ACCESSION, "A2", 1), (ACCESSION, "A1", 0)):
+            asked = search.prepare("STUDY", [search.Key((key,), value)])
+            assert len(search.matching(work.session, scope, asked, limit=9)) == found
+        for level in ("STUDY", "SERIES", "IMAGE"):
+            ids = search.matching(work.session, scope, search.prepare(level, []), limit=9)
+            for wanted in (Wanted({t: {} for t in (NAME, ACCESSION, "00104000")}), Wanted({}, everything=True)):
+                for match in described(work.session, scope, level, ids, wanted):
+                    if level == "STUDY" or not wanted.everything:
+                        assert match.elements[NAME] == {"vr": "PN", "Value": [{"Alphabetic": "ÅS^Kari"}]}
+                        assert match.elements["00104000"] == {"vr": "LT", "Value": ["a comment"]}
+                        assert match.elements[ACCESSION] == {"vr": "SH", "Value": ["A2"]}

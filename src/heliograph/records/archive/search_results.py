@@ -13,9 +13,11 @@ from sqlalchemy import Row, Select, and_, func, literal, null, select, text, tru
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import aliased
 
-from heliograph.kit.codecs.dicom import person_name
+from heliograph.kit.codecs.dicom import json_element, person_name
 from heliograph.kit.db.session import ActorSession
+from heliograph.records.archive.corrections import CORRECTABLE
 from heliograph.records.archive.model import Instance, Series, Study
+from heliograph.records.archive.overlay import overlays
 from heliograph.records.archive.search import Scope, Search, ids_of, order_of
 from heliograph.records.archive.search_attributes import OF_DOORS, Level, is_at_or_above, level_of, vr_of
 from heliograph.records.archive.search_columns import (
@@ -138,6 +140,10 @@ def _told(
         _add_patient_counts(session, scope, made, found, tags)
     of_headers = tags - columns.keys() - GATHERED - set(PATIENT_COUNTS)
     _add_from_headers(session, level, made, of_headers, everything=wanted.everything)
+    if wanted.everything or not of_headers.isdisjoint(CORRECTABLE):
+        _put_right(
+            session, level, made, {row.id: row.study_id for row in found}, of_headers, everything=wanted.everything
+        )
     for tag, tree in wanted.tags.items():
         for elements in made.values() if tree else ():
             if tag in elements:
@@ -241,6 +247,25 @@ def _add_from_headers(
         for tag, entry in (header or {}).items():
             if entry and tag not in elements and (tag in tags or _is_of(tag, level)) and "BulkDataURI" not in entry:
                 elements[tag] = entry
+
+
+def _put_right(
+    session: ActorSession,
+    level: Level,
+    made: dict[UUID, Json],
+    studies: Mapping[UUID, UUID],
+    tags: Collection[str],
+    *,
+    everything: bool,
+) -> None:
+    """What headers tell as it goes out; columns bear what is put right already."""
+    right = overlays(session, set(studies.values()))
+    for id_, elements in made.items():
+        overlay = right.get(studies[id_])
+        for number, text in overlay.values.items() if overlay else ():
+            tag = f"{number:08X}"
+            if tag in tags or (everything and tag in CORRECTABLE and tag not in OF_LEVEL[level] and _is_of(tag, level)):
+                elements[tag] = json_element(vr_of(tag), text)
 
 
 def _headers(level: Level, ids: list[UUID], tags: list[str] | None) -> Select[Any]:
