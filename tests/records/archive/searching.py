@@ -17,7 +17,7 @@ from heliograph.app.context import Context
 from heliograph.kit.actor import Actor, system
 from heliograph.records.archive.search import Key, Level, Options, Scope, Search, matching, prepare
 from heliograph.records.archive.search_attributes import tag_of
-from heliograph.records.archive.search_results import Match, Wanted, described
+from heliograph.records.archive.search_results import Match, Wanted, described, page
 from tests.cast import Cast
 from tests.records.archive import files
 
@@ -77,7 +77,9 @@ def searched(
     search, scope = prepare(level, keys, options), Scope(cast.norfjord, only)
     with context.works.read(actor or system("test", cast.norfjord)) as work:
         ids = matching(work.session, scope, search, limit=limit, offset=offset)
-        return search, described(work.session, scope, level, ids, wanted or Wanted({}))
+        found = described(work.session, scope, level, ids, wanted or Wanted({}))
+        assert page(work.session, scope, search, wanted or Wanted({}), limit=limit, offset=offset) == found
+        return search, found
 
 
 def studies(context: Context, cast: Cast, options: Options | None = None, **keys: str) -> set[str]:

@@ -7,10 +7,11 @@ import re
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Text, false, literal, select, text, true
+from sqlalchemy import Text, false, func, literal, select, text, true, update
 
 from heliograph.app.context import Context
-from heliograph.kit.actor import system
+from heliograph.kit.actor import machine, system
+from heliograph.records.archive.model import Study
 from heliograph.records.archive.search import BadKey, Key, Options, Scope, count, matching, prepare
 from heliograph.records.archive.search_results import Wanted, described
 from heliograph.records.archive.search_sql import text_matches
@@ -401,6 +402,31 @@ def test_pages_are_in_order_and_counted(context: Context, cast: Cast) -> None:
             ("IMAGE", 9, 6),
         ):
             assert count(work.session, Scope(cast.norfjord), prepare(level, []), most=most) == expected, level  # type: ignore[arg-type]
+
+
+def test_the_whole_of_an_own_organisation_is_counted_without_asking_of_each(context: Context, cast: Cast) -> None:
+    filed(context, cast, *(made(f"1.{n}") for n in range(1, 5)))
+    with context.works.begin(system("test", cast.norfjord)) as work:
+        work.session.execute(update(Study).where(Study.study_instance_uid == "1.1").values(number_of_series=0))
+        work.session.execute(update(Study).where(Study.study_instance_uid == "1.2").values(match_state="held"))
+        work.record("test")
+    search, of_own = prepare("STUDY", []), select(func.archive.count_of_own(cast.norfjord, 3))
+    insiders = (system("test", cast.norfjord), machine("STATION", None, cast.norfjord), cast.eirik, cast.nadia)
+    for actor in (*insiders, cast.imogen, cast.harper, cast.otto, system("test", cast.llano), system("test")):
+        with context.works.read(actor) as work:
+            is_own = actor in insiders
+            assert work.session.scalar(of_own) == (3 if is_own else None), actor.name
+            for most, expected in ((3, 3), (2, None)) if is_own else ((3, 0),):
+                for scope in (
+                    Scope(cast.norfjord),
+                    Scope(cast.norfjord, whole=True),
+                    Scope(cast.norfjord, true(), True),
+                ):
+                    assert count(work.session, scope, search, most=most) == expected, (actor.name, scope.whole)
+    with context.works.read(cast.eirik) as work:
+        one = prepare("STUDY", keys_of(StudyInstanceUID="1.3"))
+        assert count(work.session, Scope(cast.norfjord, whole=True), one, most=3) == 1
+        assert count(work.session, Scope(cast.norfjord, Study.match_state != "held"), search, most=3) == 2
 
 
 def test_others_find_nothing(context: Context, cast: Cast) -> None:

@@ -11,7 +11,7 @@ from heliograph.exchange.dicomweb import qido
 from heliograph.exchange.dicomweb.asked import Asked, AskedDep
 from heliograph.exchange.dicomweb.door import JSON, PREFIX, Door, DoorDep, dumps
 from heliograph.exchange.dicomweb.negotiate import Offer, choose
-from heliograph.exchange.dicomweb.visible import check_may_read, only_for, organization_of
+from heliograph.exchange.dicomweb.visible import check_may_read, organization_of, scope_for
 from heliograph.kit.work import Work
 from heliograph.records.archive.search import Level, Scope, Search, count, within
 from heliograph.records.archive.search_results import page
@@ -67,7 +67,7 @@ def _search_all(request: Request, door: Door, asked: Asked, level: Level, *above
     query = qido.parse(request.query_params.multi_items())
     search = qido.searched(query, level)
     with door.works.begin(door.known.actor) as work:
-        scope = Scope(organization_of(work.session, door.slug), only_for(door.known.actor))
+        scope = scope_for(door.known.actor, organization_of(work.session, door.slug))
         found, total = _page(work, door, scope, search, query, above)
         # Names in a list are patient data, too. A viewer asking for the study it shows is recorded by the gate.
         names_studies = level == "STUDY" and any(key.path == _STUDY_UID and key.text for key in query.keys)

@@ -67,6 +67,12 @@ def only_for(actor: Actor) -> ColumnElement[bool]:
     return condition
 
 
+def scope_for(actor: Actor, organization_id: UUID) -> Scope:
+    """Those studies of an organisation that `actor` may search."""
+    whole = actor.kind != "user" or organization_id not in narrowed(actor).organizations
+    return Scope(organization_id, only_for(actor), whole=whole)
+
+
 def organization_of(session: ActorSession, slug: str) -> UUID:
     """The organisation of a DICOMweb root. Raises NotFound."""
     found = organization_by_slug(session, slug)
