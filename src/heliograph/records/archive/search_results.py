@@ -262,10 +262,10 @@ def _put_right(
     right = overlays(session, set(studies.values()))
     for id_, elements in made.items():
         overlay = right.get(studies[id_])
-        for number, text in overlay.values.items() if overlay else ():
+        for number, value in overlay.values.items() if overlay else ():
             tag = f"{number:08X}"
             if tag in tags or (everything and tag in CORRECTABLE and tag not in OF_LEVEL[level] and _is_of(tag, level)):
-                elements[tag] = json_element(vr_of(tag), text)
+                elements[tag] = json_element(vr_of(tag), value)
 
 
 def _headers(level: Level, ids: list[UUID], tags: list[str] | None) -> Select[Any]:
