@@ -50,7 +50,8 @@ def image(
     ]
     given = {part[:4] for part in more}
     parts = [*(part for part in usual if part[:4] not in given), *more]
-    body = wire.data_set(*parts, sop=f"{study}.1.{number}", study=study, series=f"{study}.1")
+    without = tuple(int.from_bytes(p[:2], "little") << 16 | int.from_bytes(p[2:4], "little") for p in more)
+    body = wire.data_set(*parts, without=without, sop=f"{study}.1.{number}", study=study, series=f"{study}.1")
     return part10_header(wire.CT, f"{study}.1.{number}", syntax) + body
 
 
