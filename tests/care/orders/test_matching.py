@@ -58,6 +58,7 @@ def test_order_first_then_images(context: Context, cast: Cast) -> None:
 
 
 def test_images_first_then_order(context: Context, cast: Cast) -> None:
+    """Field report C11."""
     study = make_study(context, cast)
     assert match(context, cast, study).state == "unmatched"
     assert state_of(context, cast, study)[1] == "No order has this accession number yet."
@@ -81,6 +82,7 @@ def test_two_studies_of_one_order_both_match(context: Context, cast: Cast) -> No
 
 
 def test_another_patients_images_wait(context: Context, cast: Cast) -> None:
+    """Field report C08."""
     receive(context, cast, message())
     study = make_study(context, cast, patient="NF-7002", name="Strand^Berit")
     assert match(context, cast, study).state == "unmatched"
@@ -88,6 +90,7 @@ def test_another_patients_images_wait(context: Context, cast: Cast) -> None:
 
 
 def test_a_repeated_accession_blocks_matching_not_storage(context: Context, cast: Cast) -> None:
+    """Field report C08."""
     one = receive(context, cast, message())
     two = receive(context, cast, message(placer_number="P-2", filler_number="F-2"))
     assert one.id != two.id
@@ -106,6 +109,7 @@ def test_a_held_study_is_left_alone(context: Context, cast: Cast) -> None:
 
 
 def test_the_same_accession_of_another_organisation_is_never_seen(context: Context, cast: Cast) -> None:
+    """Field report C08."""
     study = make_study(context, cast)
     with context.works.begin(system("hl7", cast.llano)) as work:
         place = facility(work.session, cast.llano_facility)

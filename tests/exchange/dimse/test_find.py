@@ -175,6 +175,7 @@ CHARACTER_SETS = [
 
 
 def test_answers_are_never_mojibake(context: Context, cast: Cast, archive: None) -> None:
+    """Field report A05: each answer bears its own character set."""
     for character_set, expected in CHARACTER_SETS:
         query = asked("STUDY", AccessionNumber="A3", PatientName="")
         if character_set is not None:

@@ -63,12 +63,14 @@ def test_native_frames() -> None:
 
 
 def test_native_frames_that_are_cut_off_cost_only_themselves() -> None:
+    """Field report B17."""
     content = file(data_set(*image(4, 4, 3)) + element(0x7FE00010, "OW", bytes(94)))
     assert _frames(content) == [bytes(32), bytes(32), None]
 
 
 @pytest.mark.parametrize(("declared", "frames"), [("", 3), ("0", 3), ("rubbish", 3), ("2", 2)])
 def test_the_number_of_frames_may_be_missing_or_wrong(declared: str, frames: int) -> None:
+    """Field report B17."""
     body = data_set(*image(4, 4), text(0x00280008, "IS", declared))
     assert len(_frames(file(body + element(0x7FE00010, "OW", bytes(96))))) == frames
 

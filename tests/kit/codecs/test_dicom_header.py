@@ -62,6 +62,7 @@ def test_part10_header_is_read_by_pydicom_and_keeps_the_data_set() -> None:
 
 @pytest.mark.parametrize("uid", ["", "1.2.a", "1." * 33 + "1", "../../etc/x", "1..2", "1.2.", "/etc/x", "1.2\n"])
 def test_an_invalid_uid_is_refused_and_not_repeated(uid: str) -> None:
+    """Field reports B12 and J01."""
     with pytest.raises(BadIdentity) as refused:
         read_header(file(data_set(sop=uid) if uid else data_set(without=(0x00080018,))))
     assert refused.value.keyword == "SOPInstanceUID"
@@ -80,6 +81,7 @@ def test_a_missing_uid_is_refused(tag: int, keyword: str) -> None:
 
 
 def test_two_patients_in_one_data_set_are_refused_without_naming_them() -> None:
+    """Field report B10."""
     body = data_set(text(0x00100020, "LO", "SECRET1"), text(0x00100020, "LO", "SECRET2"))
     with pytest.raises(BadIdentity) as refused:
         read_header(file(body))
@@ -89,11 +91,13 @@ def test_two_patients_in_one_data_set_are_refused_without_naming_them() -> None:
 
 
 def test_file_meta_inside_the_data_set_changes_nothing() -> None:
+    """Field report B10."""
     body = data_set() + text(0x00020010, "UI", "1.2.840.10008.1.2.2")
     assert read_header(file(body)).transfer_syntax_uid == EXPLICIT
 
 
 def test_encapsulated_pixels_without_delimiter_are_truncated() -> None:
+    """Field report B01."""
     with pytest.raises(Truncated):
         read_header(file(data_set(*image(2, 2)) + encapsulated([b"\xff\xd8\xff\xe0"], end=False)))
     assert read_header(file(data_set(*image(2, 2)) + encapsulated([b"\xff\xd8\xff\xe0"]))).has_pixels
@@ -113,6 +117,7 @@ def test_pixels_shorter_than_rows_and_columns_are_flagged() -> None:
 
 
 def test_an_image_without_pixels_is_truncated() -> None:
+    """Field report B01."""
     with pytest.raises(Truncated, match="no pixel data"):
         read_header(file(data_set(*image(4, 4))))
 
@@ -131,6 +136,7 @@ def test_every_cut_of_a_file_is_refused_or_read_but_never_crashes() -> None:
 
 
 def test_bad_elements_count_as_absent() -> None:
+    """Field report B03."""
     body = data_set(
         element(0x00280010, "US", b"\x01"),
         text(0x00200013, "IS", "A1"),
@@ -145,6 +151,7 @@ def test_bad_elements_count_as_absent() -> None:
 
 
 def test_undefined_length_un_is_an_implicit_sequence() -> None:
+    """Field report B05."""
     inner = struct.pack("<HHI", 0x0008, 0x0104, 4) + b"text"
     item = struct.pack("<HHI", 0xFFFE, 0xE000, 0xFFFFFFFF) + inner + struct.pack("<HHI", 0xFFFE, 0xE00D, 0)
     private = element(0x20011080, "UN", item + struct.pack("<HHI", 0xFFFE, 0xE0DD, 0), 0xFFFFFFFF)
@@ -172,6 +179,7 @@ def _deflate(body: bytes) -> bytes:
 
 
 def test_deflated_data_sets_are_read() -> None:
+    """Field report B14."""
     header = read_header(file(_deflate(data_set(text(0x00100020, "LO", "77"))), DEFLATED))
     assert header.patient_id == "77"
     with pytest.raises(Truncated):
@@ -179,6 +187,7 @@ def test_deflated_data_sets_are_read() -> None:
 
 
 def test_a_deflate_bomb_is_refused() -> None:
+    """Field report J02."""
     body = data_set(*image(16384, 8192)) + element(0x7FE00010, "OW", bytes(256 << 20))
     content = file(_deflate(body), DEFLATED)
     assert len(content) < 300_000
@@ -188,11 +197,13 @@ def test_a_deflate_bomb_is_refused() -> None:
 
 @pytest.mark.parametrize("content", [b"", b'{"a": 1}', b"%PDF-1.7" + bytes(400), b"\x08\x00" + b"\xff" * 40])
 def test_other_files_are_not_dicom(content: bytes) -> None:
+    """Field report B08."""
     with pytest.raises(NotDicom):
         read_header(content)
 
 
 def test_a_bare_data_set_is_read_if_plausible() -> None:
+    """Field report B08."""
     assert read_header(data_set()).transfer_syntax_uid == EXPLICIT
     assert read_header(data_set(), transfer_syntax_uid=EXPLICIT).data_set_offset == 0
 
@@ -211,6 +222,7 @@ def test_a_bare_data_set_is_read_if_plausible() -> None:
     ],
 )
 def test_character_sets(charset: str | None, raw: bytes, alphabetic: str, suspect: bool) -> None:
+    """Field reports A04 and A05."""
     more = [text(0x00080005, "CS", charset)] if charset else []
     header = read_header(file(data_set(*more, text(0x00100010, "PN", raw))))
     assert header.patient_name.alphabetic == alphabetic
@@ -218,6 +230,7 @@ def test_character_sets(charset: str | None, raw: bytes, alphabetic: str, suspec
 
 
 def test_a_trail_byte_of_5c_does_not_split_a_name() -> None:
+    """Field report A01."""
     raw = b"Wang^XiaoDong=\xd5\x5c"
     header = read_header(file(data_set(text(0x00080005, "CS", "GB18030"), text(0x00100010, "PN", raw))))
     assert header.patient_name.ideographic == "\u8aa0"
@@ -238,6 +251,7 @@ def test_the_issuer_of_the_accession_number() -> None:
 
 
 def test_a_header_does_not_show_the_patient_when_logged() -> None:
+    """Field report J08."""
     header = read_header(file(data_set(text(0x00100010, "PN", "Doe^Jane"), text(0x00100020, "LO", "77123"))))
     assert "Doe" not in repr(header)
     assert "77123" not in repr(header)

@@ -55,6 +55,7 @@ def test_it_works_as_pydicom_does(name: str) -> None:
     ],
 )
 def test_decimal_strings(raw: str, expected: list[Any] | None) -> None:
+    """Field reports B03 and B04."""
     assert _value(text(0x00101030, "DS", raw), "00101030") == expected
 
 
@@ -63,16 +64,19 @@ def test_decimal_strings(raw: str, expected: list[Any] | None) -> None:
     [("A1", ["A1"]), ("1.5", ["1.5"]), ("1" * 21, ["1" * 21]), ("+12", [12]), ("1\\\\2", [1, None, 2])],
 )
 def test_integer_strings(raw: str, expected: list[Any]) -> None:
+    """Field report B04."""
     assert _value(text(0x00200013, "IS", raw), "00200013") == expected
 
 
 def test_numbers_that_json_does_not_have_are_text() -> None:
+    """Field report B04."""
     raw = struct.pack("<3d", float("nan"), float("inf"), 2.5)
     assert _value(element(0x00189087, "FD", raw), "00189087") == ["NaN", "inf", 2.5]
     assert _value(element(0x00080010, "UV", struct.pack("<Q", 2**60)), "00080010") == [str(2**60)]
 
 
 def test_one_bad_element_costs_only_itself() -> None:
+    """Field report B03."""
     body = data_set(element(0x00280010, "US", b"\1"), element(0x00091010, "FD", bytes(9)), text(0x00100020, "LO", "7"))
     made = dicom_json(file(body))
     assert "00280010" not in made
@@ -98,6 +102,7 @@ def test_names_and_character_set() -> None:
 
 
 def test_an_item_may_have_its_own_character_set() -> None:
+    """Field report A07."""
     inner = text(0x00080005, "CS", "ISO_IR 192") + text(0x00080104, "LO", "Schädel")
     sequence = element(0x00081032, "SQ", struct.pack("<HHI", 0xFFFE, 0xE000, len(inner)) + inner)
     made = dicom_json(file(data_set(text(0x00080005, "CS", "ISO_IR 100"), sequence)))

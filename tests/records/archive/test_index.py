@@ -103,6 +103,7 @@ def test_equal_uids_of_two_organisations_are_unrelated(context: Context, cast: C
 
 
 def test_the_same_bytes_again_change_nothing(context: Context, cast: Cast) -> None:
+    """Field report C02."""
     study, _, data = files.series_of(2)
     for one in (*data, data[0]):
         files.drop(context.settings.spool_dir, cast, one)
@@ -116,6 +117,7 @@ def test_the_same_bytes_again_change_nothing(context: Context, cast: Cast) -> No
 
 
 def test_other_bytes_under_a_known_uid_are_held(context: Context, cast: Cast) -> None:
+    """Field report C02."""
     first = files.ct("1.2.3", "1.2.3.4", sop="1.2.3.4.5")
     second = files.ct("1.2.3", "1.2.3.4", sop="1.2.3.4.5", fill=9)
     for _ in range(2):  # a sender's retry is not a second case
@@ -133,6 +135,7 @@ def test_other_bytes_under_a_known_uid_are_held(context: Context, cast: Cast) ->
 
 
 def test_one_uid_in_two_series_is_held(context: Context, cast: Cast) -> None:
+    """Field report C01."""
     files.drop(context.settings.spool_dir, cast, files.ct("1.2.3", "1.2.3.4", sop="1.2.3.4.5"))
     files.drop(context.settings.spool_dir, cast, files.ct("1.2.3", "1.2.3.9", sop="1.2.3.4.5"))
     run(context)
@@ -178,6 +181,7 @@ def test_a_held_object_can_be_tried_again_and_dismissed(context: Context, cast: 
 
 
 def test_a_second_patient_in_a_study_is_kept_and_the_study_held(context: Context, cast: Cast) -> None:
+    """Field report C04."""
     files.drop(context.settings.spool_dir, cast, files.ct("1.2.3", "1.2.3.4", patient="NF-1"))
     run(context)
     files.drop(context.settings.spool_dir, cast, files.ct("1.2.3", "1.2.3.4", 2, patient="NF-2"))
