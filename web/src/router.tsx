@@ -19,6 +19,7 @@ const PATHS: Record<string, string> = {
   admin: "admin/*",
   messages: "messages/:messageId?",
   quarantine: "quarantine/:heldId?",
+  hidden: "hidden/:studyId?",
   transfers: "transfers/:transferId?",
 };
 

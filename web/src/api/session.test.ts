@@ -7,7 +7,7 @@ const session = (rooms: RoomName[], roles: Role[]): Session => ({ rooms, roles: 
 describe("rooms", () => {
   it("open to whose role has them", () => {
     const staff = session(["site", "case"], ["site_staff"]);
-    expect(["site", "case", "messages", "quarantine", "transfers"].map((room) => mayEnter(staff, room))).toEqual([true, true, true, true, true]);
+    expect(["site", "case", "messages", "quarantine", "hidden", "transfers"].map((room) => mayEnter(staff, room))).toEqual([true, true, true, true, true, true]);
     expect(["list", "read", "board", "admin"].map((room) => mayEnter(staff, room))).toEqual([false, false, false, false]);
     expect(mayEnter(session(["list", "read", "case"], ["reader"]), "messages")).toBe(false);
   });

@@ -30,6 +30,9 @@ const MESSAGES: RailRoom = { to: "/messages", label: "Message log", icon: "docum
 /** The same people decide about what came and could not be filed. */
 const QUARANTINE: RailRoom = { to: "/quarantine", label: "Quarantine", icon: "shield", keyHint: "g q" };
 
+/** And about images that are hidden. */
+const HIDDEN: RailRoom = { to: "/hidden", label: "Hidden images", icon: "eye", keyHint: "g h" };
+
 /** And fetch priors from other archives and send studies to them. */
 const TRANSFERS: RailRoom = { to: "/transfers", label: "Transfers", icon: "handback", keyHint: "g t" };
 
@@ -56,7 +59,7 @@ function SignedIn({ session }: { session: Session }) {
   const room = useLocation().pathname.split("/")[1] ?? "";
   const rooms = session.rooms.flatMap((name) => ROOMS[name] ?? []);
   if (hasRole(session, "auditor")) rooms.push(CASES);
-  if (hasRole(session, "coordinator") || hasRole(session, "site_staff")) rooms.push(MESSAGES, QUARANTINE, TRANSFERS);
+  if (hasRole(session, "coordinator") || hasRole(session, "site_staff")) rooms.push(MESSAGES, QUARANTINE, HIDDEN, TRANSFERS);
   useKeys(
     "Everywhere",
     rooms.map((room): KeyAction => ({ id: `go.${room.to}`, keys: [room.keyHint ?? ""], label: `Go to ${room.label}`, run: () => void navigate(room.to) })),

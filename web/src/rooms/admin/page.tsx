@@ -2,6 +2,7 @@ import { NavLink, Navigate, Route, Routes } from "react-router";
 import { hasRole, useSession } from "../../api/session";
 import { Foot, Icon, type IconName, Page } from "../../kit";
 import { Agreements } from "./Agreements";
+import { DeletionsPage } from "./Deletions";
 import { Nodes } from "./Nodes";
 import { Reader } from "./Reader";
 import { Readers } from "./Readers";
@@ -35,6 +36,7 @@ const GROUPS: { title: string; sections: Section[] }[] = [
       { to: "nodes", label: "DICOM nodes", icon: "handback", for: "client" },
       { to: "endpoints", label: "HL7 endpoints", icon: "link", for: "client" },
       { to: "keys", label: "Keys", icon: "key", for: "client" },
+      { to: "deletions", label: "Deletions", icon: "cross", for: "client" },
     ],
   },
   {
@@ -89,6 +91,7 @@ export default function AdminPage() {
               <Route path="shifts" element={<Shifts />} />
               <Route path="users" element={<Users />} />
               <Route path="keys" element={<Keys />} />
+              <Route path="deletions" element={<DeletionsPage />} />
               <Route path="*" element={<Navigate to={`/admin/${first}`} replace />} />
             </Routes>
           </div>

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { ApiError } from "../../api/client";
 import { problemsOf, refusalOf } from "./RecordDialog";
 import type { ReaderFacts } from "./types";
-import { echoWords, endOfDay, instantIn, jurisdictionName, lastDay, lastDayField, leftWords, nodePurposes, runsOut, shiftTimes, standing } from "./words";
+import { deletionState, echoWords, endOfDay, instantIn, jurisdictionName, lastDay, lastDayField, leftWords, nodePurposes, runsOut, shiftTimes, standing, studyLine } from "./words";
 
 const NOW = Date.parse("2026-11-25T01:41:00Z");
 
@@ -76,5 +76,18 @@ describe("DICOM nodes", () => {
     expect(echoWords({ is_ok: true, seconds: 0.0123 })).toBe("answered in 12 ms");
     expect(echoWords({ is_ok: true, seconds: 0.0001 })).toBe("answered in 1 ms");
     expect(echoWords({ is_ok: false, seconds: 8, why: "timed_out", words: "The peer was silent for too long." })).toBe("no answer in time");
+  });
+});
+
+describe("deletions", () => {
+  it("says how one stands", () => {
+    const at = "2026-11-25T01:00:00Z";
+    expect(deletionState({ restored_at: null, purged_at: null })).toBe("waits");
+    expect(deletionState({ restored_at: null, purged_at: at })).toBe("gone");
+    expect(deletionState({ restored_at: at, purged_at: at })).toBe("undone");
+  });
+  it("names a study without its patient", () => {
+    expect(studyLine({ study_date: "2026-11-25", modalities: ["CT", "SR"] })).toBe("CT, SR, 25 Nov 2026");
+    expect(studyLine({ study_date: null, modalities: [] })).toBe("no images, no date");
   });
 });

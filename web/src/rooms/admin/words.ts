@@ -1,6 +1,6 @@
 /** Names, validity and local times of administration, as pure functions. */
-import type { Echo, Role } from "../../api/types";
-import { DAY, day, MINUTE, ms } from "../../kit/time";
+import type { Deletable, Deletion, Echo, Role } from "../../api/types";
+import { DAY, day, MINUTE, ms, plainDate } from "../../kit/time";
 import type { Node, ReaderFacts, Validity } from "./types";
 
 export const ROLE_NAMES: Record<Role, string> = { reader: "Reader", coordinator: "Coordinator", site_staff: "Site staff", administrator: "Administrator", auditor: "Auditor" };
@@ -147,4 +147,15 @@ const WHY: Record<NonNullable<Echo["why"]>, string> = {
 /** How a test of the connection ended, in a word or two; the server's own words tell the rest. */
 export function echoWords(echo: Echo): string {
   return echo.is_ok ? `answered in ${Math.max(1, Math.round(echo.seconds * 1000))} ms` : WHY[echo.why ?? "failed"];
+}
+
+/** Whether a deletion can be undone, was undone, or its images are gone. */
+export function deletionState(one: Pick<Deletion, "restored_at" | "purged_at">): "waits" | "undone" | "gone" {
+  if (one.restored_at !== null) return "undone";
+  return one.purged_at === null ? "waits" : "gone";
+}
+
+/** A study without its patient. */
+export function studyLine(study: Pick<Deletable, "study_date" | "modalities">): string {
+  return `${study.modalities.join(", ") || "no images"}, ${study.study_date ? plainDate(study.study_date) : "no date"}`;
 }

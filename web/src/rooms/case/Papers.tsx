@@ -1,8 +1,9 @@
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { api, url } from "../../api/client";
+import { mayEnter, useSession } from "../../api/session";
 import type { CaseDetail, DeliveryBrief, Version } from "../../api/types";
-import { Chip, dayClock, Empty, ErrorState, Facts, GarbledText, Icon, near, type Place, plainDate, PriorityMark, PRIORITIES, priorityOf, ReportText, SkeletonText, StateDot, useNow, versionName } from "../../kit";
+import { Chip, dayClock, Empty, ErrorState, Facts, GarbledText, Icon, LinkButton, near, type Place, plainDate, PriorityMark, PRIORITIES, priorityOf, ReportText, SkeletonText, StateDot, useNow, versionName } from "../../kit";
 
 /** The signed versions, newest first; the text is asked for (and so recorded as seen) only when it is opened. */
 export function Reports({ detail, place }: { detail: CaseDetail; place: Place }) {
@@ -159,6 +160,7 @@ export function Orders({ detail, place }: { detail: CaseDetail; place: Place }) 
 
 export function Studies({ detail, place }: { detail: CaseDetail; place: Place }) {
   const now = useNow();
+  const mayHide = mayEnter(useSession(), "hidden");
   return (
     <div className="scroll">
       <table aria-label="Studies" className="inset">
@@ -175,6 +177,7 @@ export function Studies({ detail, place }: { detail: CaseDetail; place: Place })
             </th>
             <th style={{ width: 100 }}>Complete</th>
             <th>Order, report</th>
+            {mayHide && <th style={{ width: 84 }} />}
           </tr>
         </thead>
         <tbody>
@@ -189,6 +192,13 @@ export function Studies({ detail, place }: { detail: CaseDetail; place: Place })
               <td className="num q r">{study.number_of_instances}</td>
               <td className="num q">{study.completed_at ? near(study.completed_at, place.zone, now) : "arriving"}</td>
               <td className="q wrap">{study.match_state === "matched" ? `matched${study.match_reason ? `: ${study.match_reason}` : ""}` : study.match_state.replaceAll("_", " ")}</td>
+              {mayHide && (
+                <td className="r">
+                  <LinkButton size="sm" look="quiet" to={`/hidden/${study.id}`}>
+                    Images
+                  </LinkButton>
+                </td>
+              )}
             </tr>
           ))}
           {detail.priors.map((prior) => (
@@ -210,6 +220,7 @@ export function Studies({ detail, place }: { detail: CaseDetail; place: Place })
                   <span className="q">no report here</span>
                 )}
               </td>
+              {mayHide && <td />}
             </tr>
           ))}
         </tbody>
