@@ -221,3 +221,23 @@ def test_what_a_character_set_cannot_say_turns_all_text_to_utf8(syntax: str, cha
     (told,) = new.OriginalAttributesSequence[0].ModifiedAttributesSequence
     assert told.PatientName == "Old^Name"
     assert dicom_json(change(data, {NAME: "Łukasz^Ё"})) == corrected(dicom_json(data), {NAME: "Łukasz^Ё"}, CORRECTION)
+
+
+@pytest.mark.parametrize("syntax", [IMPLICIT, EXPLICIT, BIG, DEFLATED])
+def test_text_that_declares_no_set_is_turned_to_utf8_as_its_sender_writes_it(syntax: str) -> None:
+    """Field reports A05 and A07."""
+    inner = Dataset()
+    inner.RequestedProcedureID, inner.ScheduledProcedureStepDescription = "R1", "XXXX"
+    data = made(syntax, StudyDescription="XXXX", RequestAttributesSequence=Sequence([inner]))
+    start, _ = locate_data_set(memoryview(data))
+    if syntax == DEFLATED:
+        packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+        body = zlib.decompress(data[start:], -15).replace(b"XXXX", "头部".encode("gbk"))
+        data = data[:start] + packer.compress(body) + packer.flush()
+    data = data.replace(b"XXXX", "头部".encode("gbk"))
+    new = read(b"".join(rewritten(data, {NAME: "王^小东"}, CORRECTION, fallback_charset="GB18030")))
+    told = (new.SpecificCharacterSet, new.StudyDescription, str(new.PatientName))
+    assert told == ("ISO_IR 192", "头部", "王^小东")
+    assert new.RequestAttributesSequence[0].ScheduledProcedureStepDescription == "头部"
+    plain = b"".join(rewritten(data, {NAME: "Wang"}, CORRECTION, fallback_charset="GB18030"))
+    assert syntax == DEFLATED or plain.count("头部".encode("gbk")) == 2  # what need not change does not

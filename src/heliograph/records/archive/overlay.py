@@ -15,6 +15,7 @@ from heliograph.kit.codecs.dicom import Correction, opened, rewritten
 from heliograph.kit.db.session import ActorSession
 from heliograph.kit.objects import Objects
 from heliograph.records.archive import model
+from heliograph.records.sites.queries import fallback_charset
 
 _PIECE = 1 << 20
 
@@ -26,6 +27,8 @@ class Overlay:
     id: UUID
     values: Mapping[int, str] = field(repr=False)
     correction: Correction = field(repr=False)
+    fallback_charset: str | None = None
+    """The character set of the study's images where they declare none."""
 
 
 class Placed(Protocol):
@@ -44,17 +47,25 @@ class Placed(Protocol):
 def overlays(session: ActorSession, study_ids: Iterable[UUID]) -> dict[UUID, Overlay]:
     """What is put right, by study; most studies are not in the answer."""
     rows = session.execute(
-        select(model.Study.id, model.Correction)
+        select(model.Study.id, model.Study.facility_id, model.Correction)
         .join(model.Correction, model.Correction.id == model.Study.correction_id)
         .where(model.Study.id.in_(list(study_ids)))
     )
-    return {study_id: overlay_from(row) for study_id, row in rows}
+    return {
+        study_id: overlay_from(row, _fallback_charset(session, study_id, facility_id))
+        for study_id, facility_id, row in rows
+    }
 
 
-def overlay_from(row: model.Correction) -> Overlay:
-    """The row as a value."""
+def _fallback_charset(session: ActorSession, study_id: UUID, facility_id: UUID) -> str | None:
+    caller = select(model.Instance.caller_id).where(model.Instance.study_id == study_id).limit(1)
+    return fallback_charset(session, facility_id, session.scalar(caller))
+
+
+def overlay_from(row: model.Correction, charset: str | None) -> Overlay:
+    """The row as a value. `charset`: see `Overlay.fallback_charset`."""
     values = {int(tag, 16): text for tag, text in row.values.items()}
-    return Overlay(row.id, values, Correction(row.made_at, source=row.source))
+    return Overlay(row.id, values, Correction(row.made_at, source=row.source), charset)
 
 
 def whole_object(objects: Objects, placed: Placed) -> bytes:
@@ -79,7 +90,8 @@ def outgoing_file(objects: Objects, placed: Placed) -> Iterator[bytes | memoryvi
         return _as_stored(objects, placed)
     with ExitStack() as stack:
         data = stack.enter_context(opened(source_of(objects, placed)))
-        parts = rewritten(data, placed.overlay.values, placed.overlay.correction)
+        right = placed.overlay
+        parts = rewritten(data, right.values, right.correction, fallback_charset=right.fallback_charset)
         kept = stack.pop_all()
 
     def pieces() -> Iterator[bytes | memoryview]:

@@ -90,13 +90,18 @@ class _Layout:
 
 
 def rewritten(
-    source: bytes | memoryview, values: Mapping[int, str], correction: Correction
+    source: bytes | memoryview,
+    values: Mapping[int, str],
+    correction: Correction,
+    *,
+    fallback_charset: str | None = None,
 ) -> Iterator[bytes | memoryview]:
     """A Part 10 file (or bare data set) with the text elements `values`, in pieces; what stays is given as views, not copied.
 
     `values` is by tag: text as in the data set, several values parted by backslashes, "" for an empty element. A value that the
-    object's character set can't say turns all text of the object to ISO_IR 192 (only what hides in a UN stays). Group lengths
-    (retired) of changed groups are left out. Without `values` the file is given as it is.
+    object's character set can't say turns all text of the object to ISO_IR 192 (only what hides in a UN stays); text that declares
+    no set is then read in `fallback_charset` (defined terms). Group lengths (retired) of changed groups are left out. Without
+    `values` the file is given as it is.
 
     Raises:
         CannotRewrite: before anything is given: a value doesn't fit, or its tag is no text attribute of the dictionary.
@@ -108,10 +113,10 @@ def rewritten(
     try:
         start, syntax = locate_data_set(data)
         if syntax not in DEFLATED:
-            pieces = _pieces(data, start, encoding_of(syntax), values, correction)
+            pieces = _pieces(data, start, encoding_of(syntax), values, correction, fallback_charset)
             return iter([data[:start], *pieces])
         body = memoryview(inflate(data[start:]))
-        return _deflated(data[:start], _pieces(body, 0, encoding_of(syntax), values, correction))
+        return _deflated(data[:start], _pieces(body, 0, encoding_of(syntax), values, correction, fallback_charset))
     except RecursionError:
         raise TooDeep("sequences are nested too deeply") from None
 
@@ -131,7 +136,12 @@ def _deflated(meta: memoryview, pieces: list[bytes | memoryview]) -> Iterator[by
 
 
 def _pieces(
-    data: memoryview, start: int, encoding: Encoding, values: Mapping[int, str], correction: Correction
+    data: memoryview,
+    start: int,
+    encoding: Encoding,
+    values: Mapping[int, str],
+    correction: Correction,
+    fallback: str | None,
 ) -> list[bytes | memoryview]:
     layout = _Layout(encoding)
     found = list(elements(data, start, len(data), encoding))
@@ -141,8 +151,9 @@ def _pieces(
             (end for end, e in _begins(start, found) if e.tag >= _PIXEL_GROUP), found[-1].end if found else start
         )
         text = [e for e in found if e.end <= cut]
-        whole = memoryview(b"".join(_in_utf8(data, text, start, layout, CharacterSet(), 0)))
-        return [*_pieces(whole, 0, encoding, values, correction), data[cut:]]
+        charset = CharacterSet(fallback=fallback)
+        whole = memoryview(b"".join(_in_utf8(data, text, start, layout, charset, 0, fallback)))
+        return [*_pieces(whole, 0, encoding, values, correction, None), data[cut:]]
     first: dict[int, tuple[int, Element]] = {}
     at = start
     for element in found:
@@ -281,12 +292,18 @@ def _begins(start: int, found: list[Element]) -> Iterator[tuple[int, Element]]:
 
 
 def _in_utf8(
-    data: memoryview, found: list[Element], start: int, layout: _Layout, charset: CharacterSet, depth: int
+    data: memoryview,
+    found: list[Element],
+    start: int,
+    layout: _Layout,
+    charset: CharacterSet,
+    depth: int,
+    fallback: str | None,
 ) -> Iterator[bytes | memoryview]:
     """The elements with all text in UTF-8, which they say; group lengths (retired) are left out."""
     declared = next((e for e in found if e.tag == _CHARACTER_SET), None)
     if declared is not None:
-        charset = CharacterSet(_value(data, declared))
+        charset = CharacterSet(_value(data, declared), fallback=fallback)
     is_said = depth > 0 and declared is None  # an item without a set of its own has that of what is around it
     for begin, element in _begins(start, found):
         if not is_said and element.tag >= _CHARACTER_SET:
@@ -300,7 +317,7 @@ def _in_utf8(
                 inside = list(
                     elements(data, at, stop + 8 * delimited, element.inner, depth=depth + 1, in_item=delimited)
                 )
-                parts.append(layout.item(b"".join(_in_utf8(data, inside, at, layout, charset, depth + 1))))
+                parts.append(layout.item(b"".join(_in_utf8(data, inside, at, layout, charset, depth + 1, fallback))))
             yield layout.element(element.tag, "SQ", b"".join(parts))
         elif element.vr in _OF_CHARACTER_SET and element.length:
             text = charset.decode(_value(data, element), name=element.vr == "PN").rstrip(" \0")
