@@ -133,6 +133,20 @@ def test_a_garbled_name_makes_no_second_patient_and_is_marked(archive: Archive) 
         assert all(brief.charset_suspect for brief in study_briefs(work.session, ids).values())
 
 
+def test_the_mark_is_where_the_study_is_shown(archive: Archive) -> None:
+    """Field report A05: on the board, beside what the images say of themselves."""
+    archive.store(
+        image("1.2.7", None, wire.text(0x00100010, "PN", b"M\xfcller")),
+        image("1.2.8", "ISO_IR 100", wire.text(0x00100010, "PN", b"M\xfcller")),
+    )
+    board = sign_in_as(archive.context, archive.cast.nadia).get("/api/board").json()
+    shown = {
+        one["study"]["study_instance_uid"]: (one["study"]["charset_suspect"], one["study"]["dicom_patient"]["name"])
+        for one in board["unmatched"]
+    }
+    assert shown == {"1.2.7": (True, "Müller"), "1.2.8": (False, "Müller")}
+
+
 def test_another_person_with_a_plain_name_is_held_whatever_else_is_garbled(archive: Archive) -> None:
     """Field report A05: only a garbled name proves nothing; one in ASCII says who it is."""
     birth = wire.text(0x00100030, "DA", "19480312")
