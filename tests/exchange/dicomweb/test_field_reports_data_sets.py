@@ -67,6 +67,11 @@ BAD: list[tuple[bytes, Any]] = [
     (wire.element(0x00081140, "SQ", b"rubbish!"), ABSENT),
     (wire.items(0x00081115, wire.text(0x0020000E, "UI", "1.2"), b"\x08\0"), ABSENT),
     (vr(0x00181000, b"LO", b""), None),
+    (vr(0x00181002, b"\0\0", b"1.2.3\0"), ["1.2.3"]),
+    (vr(0x00181020, b"  ", b"v1"), ["v1"]),
+    (vr(0x00181030, b"??", b"head"), ["head"]),
+    (vr(0x00280002, b"us", b"\1\0"), [1]),
+    (struct.pack("<HHI", 0x0028, 0x0103, 2) + b"\0\0", [0]),  # implicit, in an explicit data set
 ]
 
 
@@ -294,7 +299,7 @@ def test_no_door_repeats_a_patient_in_an_error_or_the_log(
         image("1.2.1", None, *secret, wire.text(0x00100020, "LO", "OTHER"), patient=SECRETS[1]),
         image("1.2.2", None, *secret, wire.text(0x00200013, "IS", SECRETS[1]), patient=SECRETS[1]),
         image("1.2.3", None, *secret, patient=SECRETS[1])[:-1],
-        image("1.2.4", None, *secret, wire.text(0x00080018, "UI", SECRETS[1]), patient=SECRETS[1]),
+        image("1.2.4", None, *secret, wire.text(0x00080018, "UI", "1.2.x"), patient=SECRETS[1]),
         image("1.2.5", None, *secret, wire.element(0x00081140, "SQ", SECRETS[1].encode()), patient=SECRETS[1]),
         SECRETS[1].encode() * 40,
     ]

@@ -117,9 +117,12 @@ def elements(  # noqa: C901, PLR0912 - the hot loop of ingest; calls would cost 
             if at + 12 > end:
                 raise Truncated("the data set ends inside an element's header")
             vr, value, length = _NAMES.get(raw_vr, "UN"), at + 12, wide(data, at + 8)[0]
-        else:  # implicit, or an implicit element inside an explicit data set
-            length, value, vr = pair(data, at)[2], at + 8, implicit_vr(tag)
-            inner = Encoding(explicit=False, little=encoding.little)
+        else:  # implicit, or an implicit element inside an explicit data set, or an explicit one whose VR is rubbish
+            whole, value, vr = pair(data, at)[2], at + 8, implicit_vr(tag)
+            if encoding.explicit and _is_rubbish(data, tag, value + whole, value + length, end, encoding):
+                vr = "UN" if vr == "SQ" else vr
+            else:
+                length, inner = whole, Encoding(explicit=False, little=encoding.little)
         if length == UNDEFINED:
             if tag in PIXEL_TAGS or vr in {"OB", "OW"}:  # an icon image may be encapsulated, too
                 stop = _skip_fragments(data, value, end, encoding)
@@ -139,6 +142,19 @@ def elements(  # noqa: C901, PLR0912 - the hot loop of ingest; calls would cost 
         at = value + length
     if in_item:
         raise Truncated("an item has no delimiter")
+
+
+def _is_rubbish(data: memoryview, tag: int, implicit: int, explicit: int, end: int, encoding: Encoding) -> bool:
+    """Whether an element goes on, of the two places where the next may begin, at that of the explicit form with two bytes of length."""
+
+    def begins(at: int) -> int:
+        """2: an element of a known VR, or the end; 1: at least a tag that may follow; 0: neither."""
+        if at + 8 > end:
+            return 2 * (at == end)
+        group, number, vr, _ = struct.unpack_from(encoding.order + "HH2sH", data, at)
+        return int(group << 16 | number > tag) * (2 if group == 0xFFFE or vr in _NAMES else 1)
+
+    return begins(explicit) > begins(implicit)
 
 
 def items(data: memoryview, sequence: Element, *, depth: int) -> Iterator[tuple[int, int, bool]]:
