@@ -15,6 +15,8 @@ from typing import Any
 import pydicom
 import pytest
 from pydicom import Dataset
+from pydicom.dataelem import RawDataElement
+from pydicom.tag import Tag
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 from pynetdicom import AE, build_role, evt
 from pynetdicom.sop_class import (  # type: ignore[attr-defined]
@@ -29,7 +31,7 @@ from pynetdicom.sop_class import (
 from pynetdicom.sop_class import (
     StudyRootQueryRetrieveInformationModelMove as StudyMove,
 )
-from sqlalchemy import text
+from sqlalchemy import create_engine, text
 
 from heliograph.app.context import Context
 from heliograph.exchange.dimse import retrieve
@@ -105,6 +107,31 @@ def sent(context: Context, cast: Cast) -> list[tuple[str, str | None, dict[str, 
 
 
 # ------------------------------------------------------------------ C-FIND
+
+
+def test_a_query_that_declares_no_character_set_is_read_as_its_caller_writes(
+    context: Context, cast: Cast, listener: StorageListener, owner_url: str
+) -> None:
+    """Field report A05: what was configured for the caller counts for its queries, and it is answered in that, told by its name."""
+    engine = create_engine(owner_url)
+    with engine.begin() as connection:
+        connection.execute(
+            text("update sites.callers set fallback_charset = 'GB18030' where id = :i"), {"i": cast.caller}
+        )
+    engine.dispose()
+    wang, other = files.ct("1.2.3", "1.2.3.1", name="王^小东誠"), files.ct("1.2.4", "1.2.4.1", name="李^四")
+    files.index(
+        context.works, context.objects, [files.drop(context.settings.spool_dir, cast, d) for d in (wang, other)]
+    )
+    asked = identifier("STUDY", StudyInstanceUID="")
+    key = "王^小东誠 ".encode("gb18030")
+    raw = RawDataElement(Tag(0x00100010), "PN", len(key), key, 0, False, True)
+    asked._dict[raw.tag] = raw
+    with associated(listener, StudyFind) as association:
+        answers = [found for _, found in association.send_c_find(asked, StudyFind) if found is not None]
+    assert [(a.StudyInstanceUID, a.SpecificCharacterSet, str(a.PatientName)) for a in answers] == [
+        ("1.2.3", "GB18030", "王^小东誠")
+    ]
 
 
 @pytest.mark.dcmtk

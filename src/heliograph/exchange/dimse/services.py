@@ -49,7 +49,7 @@ def finding(works: WorkFactory) -> Service:
                 works,
                 caller,
                 asked.sop_class_uid,
-                _identifier(asked),
+                _identifier(asked, caller.fallback_charset),
                 negotiated=granted,
                 address=asked.acceptance.caller.address,
             )
@@ -64,8 +64,8 @@ def finding(works: WorkFactory) -> Service:
     return serve
 
 
-def _identifier(asked: Operation) -> Dataset:
+def _identifier(asked: Operation, fallback_charset: str | None) -> Dataset:
     try:
-        return decode_identifier(asked.data, asked.transfer_syntax_uid)
+        return decode_identifier(asked.data, asked.transfer_syntax_uid, fallback_charset=fallback_charset)
     except ProtocolError as error:
         raise FindRefused(find.MISMATCH, "The identifier can not be read") from error

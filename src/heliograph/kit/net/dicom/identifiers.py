@@ -9,6 +9,7 @@ from io import BytesIO
 from typing import Any, Literal
 
 from pydicom import Dataset
+from pydicom.dataelem import RawDataElement
 from pydicom.filebase import DicomBytesIO
 from pydicom.filereader import read_dataset
 from pydicom.filewriter import write_dataset
@@ -40,23 +41,42 @@ def encode_identifier(query: Dataset, transfer_syntax: str) -> bytes:
     return out.getvalue()
 
 
-def decode_identifier(data: bytes, transfer_syntax: str) -> Dataset:
-    """The data set of an answer, decoded where it is looked at.
+def decode_identifier(data: bytes, transfer_syntax: str, *, fallback_charset: str | None = None) -> Dataset:
+    """The data set of a query or an answer, decoded where it is looked at.
+
+    `fallback_charset` are the defined terms of the character set in which the peer writes what it declares none for; the data set
+    then names it.
 
     Raises:
         ProtocolError: it can't be read.
     """
+    found = _read(data, transfer_syntax)
+    if fallback_charset and not found.get("SpecificCharacterSet") and _is_beyond_ascii(found):
+        declared = Dataset()
+        declared.SpecificCharacterSet = fallback_charset.split("\\")
+        found = _read(
+            encode_identifier(declared, transfer_syntax) + data, transfer_syntax
+        )  # it splits text as it reads
+    with suppress(Exception), _quiet():  # text in an unknown character set stays as it came: the match still counts
+        found.decode()
+    return found
+
+
+def _read(data: bytes, transfer_syntax: str) -> Dataset:
     try:
-        found = read_dataset(
+        return read_dataset(
             BytesIO(data),
             is_implicit_VR=transfer_syntax == IMPLICIT_LITTLE,
             is_little_endian=transfer_syntax != EXPLICIT_BIG,
         )
     except Exception as error:  # whatever the peer sent: pydicom raises many kinds
         raise ProtocolError("the peer sent an identifier that can't be read") from error
-    with suppress(Exception), _quiet():  # text in an unknown character set stays as it came: the match still counts
-        found.decode()
-    return found
+
+
+def _is_beyond_ascii(found: Dataset) -> bool:
+    """Whether text at its top is beyond ASCII, or has escapes. Nothing is decoded yet."""
+    raw = [element.value for element in found._dict.values() if isinstance(element, RawDataElement)]
+    return any(isinstance(value, bytes) and (not value.isascii() or b"\x1b" in value) for value in raw)
 
 
 def text_of(found: Dataset, keyword: str) -> str:
