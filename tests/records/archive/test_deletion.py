@@ -206,6 +206,7 @@ def test_who_may(context: Context, cast: Cast) -> None:
     with context.works.read(cast.astrid) as work:
         (one,) = deletion.deletions(work)
         assert (one.rejection.id, one.study.id, one.study.hidden) == (made, study_id, 2)
+        assert one.study.modalities == ["CT"]
         assert studies(work.session, [study_id]) == {}
         assert rejections_of(work.session, study_id) == []
         assert work.session.get(Rejection, made, populate_existing=True) is None
@@ -221,6 +222,7 @@ def test_it_is_found_and_confirmed(context: Context, cast: Cast) -> None:
         assert deletion.find(work, cast.norfjord) == []
     assert by_uid == by_number
     assert (by_uid.id, by_uid.number_of_instances, by_uid.hidden, by_uid.waits) == (study_id, 2, 0, False)
+    assert by_uid.modalities == ["CT"]
     for confirmed in ("", "1234", STUDY[-3:]):
         with pytest.raises(deletion.NotConfirmed), context.works.begin(cast.astrid) as work:
             deletion.delete_study(work, cast.norfjord, study_id, "x", confirmed=confirmed, keep_for=WEEK)

@@ -32,6 +32,14 @@ def _counted(event: EventLine) -> str:
     return f"{event.detail.get('received') or 0} objects"
 
 
+def _hidden(event: EventLine) -> str:
+    return (
+        f"{_images(event)} rejected by a note"
+        if event.detail.get("by_note")
+        else f"{_images(event)} hidden: {event.reason}"
+    )
+
+
 TRIES = frozenset({"delivery.refused", "delivery.no_answer"})
 STEPS: Mapping[str, Words] = {
     "order.received": "Order received",
@@ -43,6 +51,11 @@ STEPS: Mapping[str, Words] = {
     "study.completed": lambda e: f"Complete, {_images(e)}",
     "study.matched": lambda e: "Matched to its order" + (f": {e.reason}" if e.reason else ""),
     "study.unmatched": lambda e: "Not matched" + (f": {e.reason}" if e.reason else ""),
+    "images.rejected": _hidden,
+    "images.restored": lambda e: f"{_images(e)} shown again: {e.reason}",
+    "study.deleted": lambda e: f"{_images(e)} deleted: {e.reason}",
+    "study.deletion_undone": lambda e: f"Deletion undone: {e.reason}",
+    "study.purged": lambda e: f"{_images(e)} gone for good",
     "case.created": "Case made",
     "case.matched": "Provisional case matched to its order",
     "case.clock_started": lambda e: f"Clock set: {e.reason}",

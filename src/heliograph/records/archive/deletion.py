@@ -183,13 +183,19 @@ def _deletable(work: Work, row: Study) -> Deletable:
         row.organization_id,
         row.study_instance_uid,
         row.study_date,
-        list(row.modalities),
+        _modalities(work, row),
         row.number_of_series,
         row.number_of_instances,
         _images(work, row) - row.number_of_instances,
         row.first_received_at,
         deletion_of(work.session, row.id) is not None,
     )
+
+
+def _modalities(work: Work, study: Study) -> list[str]:
+    """Of all its series, hidden ones too, as long as there are any."""
+    kinds = work.session.scalars(select(Series.modality).where(Series.study_id == study.id).distinct())
+    return sorted({k for k in kinds if k} | set(study.modalities))
 
 
 def _images(work: Work, study: Study) -> int:

@@ -37,7 +37,7 @@ export function DeletionsPage() {
           {
             id: "state",
             head: "State",
-            width: 210,
+            width: 196,
             cell: (one) => {
               const state = deletionState(one);
               return (
@@ -49,11 +49,11 @@ export function DeletionsPage() {
             },
             sort: (one) => `${["waits", "undone", "gone"].indexOf(deletionState(one))} ${one.made_at}`,
           },
-          { id: "uid", head: "Study Instance UID", width: 290, cell: (one) => <span className="num" title={one.study.study_instance_uid}>{one.study.study_instance_uid}</span>, sort: (one) => one.study.study_instance_uid },
-          { id: "study", head: "Study", width: 170, cell: (one) => <span className="q">{studyLine(one.study)}</span>, sort: (one) => one.study.study_date },
+          { id: "uid", head: "Study Instance UID", width: 364, cell: (one) => <span className="num" title={one.study.study_instance_uid}>{one.study.study_instance_uid}</span>, sort: (one) => one.study.study_instance_uid },
+          { id: "study", head: "Study", width: 136, cell: (one) => <span className="q">{studyLine(one.study)}</span>, sort: (one) => one.study.study_date },
           { id: "images", head: "Images", width: 74, cell: (one) => <span className="num">{one.number_of_instances}</span>, sort: (one) => one.number_of_instances },
           { id: "reason", head: "Why", cell: (one) => <span title={one.restore_reason ? `${one.reason}. Undone: ${one.restore_reason}` : one.reason}>{one.reason}</span> },
-          { id: "by", head: "By", width: 150, cell: (one) => one.by ?? "–", sort: (one) => one.by },
+          { id: "by", head: "By", width: 120, cell: (one) => one.by ?? "–", sort: (one) => one.by },
           { id: "at", head: `Deleted, ${here.label}`, width: 142, show: "wide", cell: (one) => <span className="num q">{dayClock(one.made_at, here.zone)}</span>, sort: (one) => one.made_at },
           {
             id: "undo",

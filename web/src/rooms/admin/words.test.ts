@@ -88,6 +88,6 @@ describe("deletions", () => {
   });
   it("names a study without its patient", () => {
     expect(studyLine({ study_date: "2026-11-25", modalities: ["CT", "SR"] })).toBe("CT, SR, 25 Nov 2026");
-    expect(studyLine({ study_date: null, modalities: [] })).toBe("no images, no date");
+    expect(studyLine({ study_date: null, modalities: [] })).toBe("no date");
   });
 });

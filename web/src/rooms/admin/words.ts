@@ -157,5 +157,5 @@ export function deletionState(one: Pick<Deletion, "restored_at" | "purged_at">):
 
 /** A study without its patient. */
 export function studyLine(study: Pick<Deletable, "study_date" | "modalities">): string {
-  return `${study.modalities.join(", ") || "no images"}, ${study.study_date ? plainDate(study.study_date) : "no date"}`;
+  return [...study.modalities, study.study_date ? plainDate(study.study_date) : "no date"].join(", ");
 }

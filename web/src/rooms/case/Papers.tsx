@@ -167,17 +167,17 @@ export function Studies({ detail, place }: { detail: CaseDetail; place: Place })
         <thead>
           <tr>
             <th>Study</th>
-            <th style={{ width: 86 }}>Modality</th>
-            <th style={{ width: 98 }}>Date</th>
-            <th style={{ width: 62 }} className="r">
+            <th style={{ width: 76 }}>Modality</th>
+            <th style={{ width: 104 }}>Date</th>
+            <th style={{ width: 58 }} className="r">
               Series
             </th>
             <th style={{ width: 66 }} className="r">
               Images
             </th>
-            <th style={{ width: 100 }}>Complete</th>
+            <th style={{ width: 86 }}>Complete</th>
             <th>Order, report</th>
-            {mayHide && <th style={{ width: 84 }} />}
+            {mayHide && <th style={{ width: 86 }} />}
           </tr>
         </thead>
         <tbody>

@@ -14,8 +14,13 @@ export function StudyPanel({ id, onClose, place }: { id: string; onClose: () => 
   const study = found.data;
   const again = () => queryClient.invalidateQueries({ queryKey: ["hidden"] });
   const canHide = study !== undefined && study.number_of_instances > 0;
-  useKeys("Hidden images", [{ id: "hidden.hide", keys: ["h"], label: "Hide images of the study", when: () => canHide, run: () => setHiding({}) }]);
   const now = study?.hidden.filter(isInForce) ?? [];
+  const waits = now.some((one) => one.kind === "deletion");
+  const newest = waits ? undefined : now[0];
+  useKeys("Hidden images", [
+    { id: "hidden.hide", keys: ["h"], label: "Hide images of the study", when: () => canHide, run: () => setHiding({}) },
+    { id: "hidden.restore", keys: ["r"], label: "Restore what was hidden last", when: () => newest !== undefined, run: () => setRestoring(newest ?? null) },
+  ]);
   const before = study?.hidden.filter((one) => !isInForce(one)) ?? [];
   return (
     <Panel
@@ -69,11 +74,12 @@ export function StudyPanel({ id, onClose, place }: { id: string; onClose: () => 
                         {one.purge_at && <span className="amber"> · deleted for good {dayClock(one.purge_at, place.zone)}</span>}
                       </p>
                     </div>
-                    {one.kind === "deletion" ? (
-                      <Chip tone="outline" title="Administration, Deletions">
-                        undone by an administrator
+                    {one.kind === "deletion" && (
+                      <Chip tone="outline" title="Under Administration, Deletions. Until then nothing of the study can be restored">
+                        only an administrator can undo this
                       </Chip>
-                    ) : (
+                    )}
+                    {!waits && (
                       <Button size="sm" icon="undo" onClick={() => setRestoring(one)}>
                         Restore
                       </Button>

@@ -23,13 +23,13 @@ export default function HiddenPage() {
     refetchInterval: MINUTE,
   });
   const columns: Column<HiddenLine>[] = [
-    { id: "at", head: `Hidden, ${here.label}`, width: 142, fixed: true, cell: (one) => <span className="num" title={`${dayClock(one.made_at, "UTC")} UTC`}>{near(one.made_at, here.zone, now)}</span>, sort: (one) => one.made_at },
-    { id: "why", head: "Why", width: 186, fixed: true, cell: (one) => <StateDot state={one.kind === "deletion" ? "bad" : "held"}>{kindWords(one.kind)}</StateDot>, sort: (one) => one.kind },
-    { id: "images", head: "Images", width: 78, cell: (one) => <span className="num">{one.number_of_instances}</span>, sort: (one) => one.number_of_instances },
+    { id: "at", head: `Hidden, ${here.label}`, width: 124, fixed: true, cell: (one) => <span className="num" title={`${dayClock(one.made_at, "UTC")} UTC`}>{near(one.made_at, here.zone, now)}</span>, sort: (one) => one.made_at },
+    { id: "why", head: "Why", width: 172, fixed: true, cell: (one) => <StateDot state={one.kind === "deletion" ? "bad" : "held"}>{kindWords(one.kind)}</StateDot>, sort: (one) => one.kind },
+    { id: "images", head: "Images", width: 68, cell: (one) => <span className="num">{one.number_of_instances}</span>, sort: (one) => one.number_of_instances },
     { id: "study", head: "Study", cell: (one) => <span className="m">{one.description ?? "Study"}</span>, sort: (one) => one.description },
-    { id: "date", head: "Made", width: 104, cell: (one) => <span className="num q">{one.study_date ? plainDate(one.study_date) : "–"}</span>, sort: (one) => one.study_date },
-    { id: "accession", head: "Accession", width: 130, cell: (one) => <span className="num q">{one.accession ?? "none"}</span>, sort: (one) => one.accession },
-    { id: "by", head: "By", width: 160, cell: (one) => hiddenBy(one), sort: (one) => hiddenBy(one) },
+    { id: "date", head: "Made", width: 104, show: "wide", cell: (one) => <span className="num q">{one.study_date ? plainDate(one.study_date) : "–"}</span>, sort: (one) => one.study_date },
+    { id: "accession", head: "Accession", width: 140, show: "wide", cell: (one) => <span className="num q">{one.accession ?? "none"}</span>, sort: (one) => one.accession },
+    { id: "by", head: "By", width: 146, cell: (one) => hiddenBy(one), sort: (one) => hiddenBy(one) },
     { id: "facility", head: "Site", width: 120, show: "wide", cell: (one) => one.facility_name ?? "–", sort: (one) => one.facility_name },
   ];
   const shown = found.data ?? [];
@@ -70,6 +70,7 @@ export default function HiddenPage() {
             { keys: ["j", "k"], label: "move" },
             { keys: ["Enter"], label: "open the study" },
             { keys: ["h"], label: "hide images" },
+            { keys: ["r"], label: "restore" },
             { keys: ["Escape"], label: "close" },
           ]}
         />
