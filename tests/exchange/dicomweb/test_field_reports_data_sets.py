@@ -151,6 +151,33 @@ def test_a_search_by_a_bad_value_finds_the_others(archive: Archive) -> None:
         )
 
 
+@pytest.mark.parametrize(
+    ("kept", "answered"),
+    [
+        ("1.234567890123456789", "1.23456789012346"),
+        ("-0.0012345678901234567", "-.00123456789012"),
+        (".002006091181818", ".002006091181818"),
+        ("1.2e-7", "1.2e-07"),
+        ("1,234567890123456789", "1,234567890123456789"),
+    ],
+)
+def test_a_decimal_string_is_never_written_anew_longer_than_it_may_be(
+    archive: Archive, kept: str, answered: str
+) -> None:
+    """Field report B04: in answers at most 16 characters; in metadata the exact number or its text; in the object its bytes."""
+    archive.store(image("1.2.7", None, wire.text(0x00180088, "DS", kept)))
+    keys = {"StudyInstanceUID": "1.2.7", "SeriesInstanceUID": "1.2.7.1", "SpacingBetweenSlices": ""}
+    (answer,) = archive.find(level="IMAGE", **keys)
+    with pydicom.config.disable_value_validation():
+        raw = answer.get_item("SpacingBetweenSlices")
+    text = str(getattr(raw.value, "original_string", raw.value))
+    assert len(text) <= 16 or not text.replace(".", "").isdigit()
+    assert text == answered
+    value = archive.metadata("1.2.7")["00180088"]["Value"][0]
+    assert value == kept or str(value) == str(float(kept))
+    assert kept.encode() in archive.kept("1.2.7")
+
+
 @pytest.mark.parametrize("explicit_inside", [False, True])
 @pytest.mark.parametrize("length", [0xFFFFFFFF, None])
 def test_a_private_sequence_as_un_of_undefined_length(

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from pydicom import DataElement, Dataset, config
 from pydicom.charset import convert_encodings, decode_bytes, encode_string, python_encoding
-from pydicom.valuerep import format_number_as_ds
 
+from heliograph.kit.codecs.dicom.from_json import decimal_string
 from heliograph.kit.codecs.dicom.part10 import EXPLICIT_BIG, IMPLICIT_LITTLE
 from heliograph.records.archive.search_attributes import vr_of
 
@@ -86,7 +86,10 @@ def _texts(elements: Mapping[str, Any]) -> Iterator[str]:
 
 def _values(vr: str, entry: Mapping[str, Any]) -> list[str]:
     """The values of an element of text."""
-    return [value if type(value) is str else _text(vr, value) for value in entry.get("Value", ())]
+    values = entry.get("Value", ())
+    if vr == "DS":
+        return [_text(vr, value) for value in values]
+    return [value if type(value) is str else _text(vr, value) for value in values]
 
 
 def _text(vr: str, value: Any) -> str:
@@ -95,7 +98,15 @@ def _text(vr: str, value: Any) -> str:
     if vr == "PN":
         return "=".join(value.get(g, "") for g in _GROUPS).rstrip("=")
     text = str(value)
-    return format_number_as_ds(value) if vr == "DS" and isinstance(value, float) and len(text) > 16 else text
+    return _decimal(text) if vr == "DS" and len(text) > 16 else text
+
+
+def _decimal(text: str) -> str:
+    """A longer number than DS may be (PS3.5 6.2), as near as 16 characters allow; what is no number stays as the images have it."""
+    try:
+        return decimal_string(float(text))
+    except ValueError:
+        return text
 
 
 def _pydicom_value(vr: str, entry: Mapping[str, Any]) -> Any:

@@ -218,7 +218,7 @@ def _text(vr: str, value: Any) -> str:
     if vr == "IS":
         return str(_whole(value))
     if vr == "DS" and not isinstance(value, bool):
-        return _decimal(value)
+        return decimal_string(value)
     raise TypeError
 
 
@@ -233,8 +233,12 @@ def _name(value: Any) -> str:
     return "=".join(groups).rstrip("=")
 
 
-def _decimal(number: float) -> str:
-    """At most 16 characters (PS3.5 6.2 DS), as near as they allow."""
+def decimal_string(number: float) -> str:
+    """A DS value: at most 16 characters (PS3.5 6.2), as near as they allow.
+
+    Raises:
+        ValueError: the number is not finite.
+    """
     if not math.isfinite(number):
         raise ValueError
     text = re.sub(r"^(-?)0\.", r"\1.", repr(number).removesuffix(".0"))
