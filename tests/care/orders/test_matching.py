@@ -134,6 +134,7 @@ def test_an_order_and_its_images_at_the_same_moment_meet(context: Context, cast:
                     accession_number=f"A{n}",
                     first_received_at=work.now,
                     last_received_at=work.now,
+                    number_of_instances=1,
                 )
                 work.session.add(row)
                 work.session.flush()

@@ -14,7 +14,7 @@ from heliograph.governance.audit.model import AuditEvent
 from heliograph.kit.actor import Actor, system
 from heliograph.kit.clock import FixedClock
 from heliograph.kit.errors import NotAllowed, NotFound
-from heliograph.records.archive import deletion, metadata
+from heliograph.records.archive import deletion, fsck, metadata
 from heliograph.records.archive.made_here import store_made_here
 from heliograph.records.archive.model import DiscardedObject, Instance, Rejection, Series, Study
 from heliograph.records.archive.queries import studies, study_by_uid
@@ -143,6 +143,9 @@ def test_a_crash_between_rows_and_bytes(context: Context, cast: Cast, clock: Fix
     with context.works.begin(system("deletion", cast.norfjord)) as work:
         assert deletion.purge(work, made)
     assert (rows(context, cast, Instance), len(keys(context))) == ([0], 4)
+    # Nor are they taken for objects that the index lost, which would be filed anew.
+    assert list(fsck.compare(context.works, context.objects, [cast.norfjord])) == []
+    assert fsck.unknown_objects(context.works, context.objects, cast.norfjord, cast.norfjord) == []
     # It also died in the middle of the bytes once: one is away, and still written down.
     context.objects.delete(min(keys(context)))
     assert deletion.purge_due(context.works, context.objects) == 0

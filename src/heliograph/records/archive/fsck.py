@@ -15,7 +15,7 @@ from heliograph.kit.codecs.dicom import DicomError, read_file_meta
 from heliograph.kit.db.session import ActorSession
 from heliograph.kit.objects import Objects
 from heliograph.kit.work import WorkFactory
-from heliograph.records.archive.model import HeldObject, Instance
+from heliograph.records.archive.model import DiscardedObject, HeldObject, Instance
 
 Kind = Literal["missing", "wrong length", "changed", "unknown"]
 KINDS: tuple[Kind, ...] = ("missing", "wrong length", "changed", "unknown")
@@ -80,6 +80,8 @@ def compare(
                 if found is not None:
                     yield Difference(found, row.key, row.instance_id)
                 on_each()
+        with works.read(system("fsck", organization_id)) as work:  # what is being deleted is known
+            named.update(work.session.scalars(select(DiscardedObject.object_key)))
         yield from (Difference("unknown", key) for key in sorted(sizes.keys() - named))
         every |= listed
     for place in PLACES:
@@ -92,7 +94,7 @@ def unknown_objects(works: WorkFactory, objects: Objects, folder: UUID, organiza
     """(key, length in bytes) of each object in `folder` that the organisation's index does not name, oldest first in each place."""
     sizes = dict(_sizes(objects, str(folder)))  # before the index is read: see `compare`
     with works.read(system("fsck", organization_id)) as work:
-        for column in (Instance.object_key, HeldObject.object_key):
+        for column in (Instance.object_key, HeldObject.object_key, DiscardedObject.object_key):
             query = select(column).where(column.class_.organization_id == organization_id)
             for key in work.session.scalars(query.execution_options(yield_per=5000)):
                 sizes.pop(key, None)

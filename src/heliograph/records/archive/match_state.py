@@ -39,7 +39,7 @@ def lock_accessions(session: ActorSession, organization_id: UUID, numbers: Itera
 
 
 def waiting_for(session: ActorSession, organization_id: UUID, accession_number: str) -> list[UUID]:
-    """The organisation's unmatched studies with this accession number."""
+    """The organisation's unmatched studies with this accession number of which images are shown."""
     return list(
         session.scalars(
             select(Study.id)
@@ -47,6 +47,7 @@ def waiting_for(session: ActorSession, organization_id: UUID, accession_number: 
                 Study.organization_id == organization_id,
                 Study.accession_number == accession_number,
                 Study.match_state == "unmatched",
+                Study.number_of_instances > 0,
             )
             .order_by(Study.study_instance_uid)
         )
