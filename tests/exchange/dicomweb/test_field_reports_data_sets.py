@@ -22,6 +22,8 @@ from tests.kit.codecs import dicom_bytes as wire
 from tests.records.archive import files
 
 ABSENT = object()
+ITEM = struct.pack("<HHI", 0xFFFE, 0xE000, 0xFFFFFFFF)
+ENDS = struct.pack("<HHIHHI", 0xFFFE, 0xE00D, 0, 0xFFFE, 0xE0DD, 0)
 NAME = wire.text(0x00100010, "PN", "Larsen^Kari")
 
 
@@ -66,6 +68,12 @@ BAD: list[tuple[bytes, Any]] = [
     (wire.text(0x00081030, "LO", b"a\0b\xed\xa0\x80"), ["ab\ufffd\ufffd\ufffd"]),
     (wire.element(0x00081140, "SQ", b"rubbish!"), ABSENT),
     (wire.items(0x00081115, wire.text(0x0020000E, "UI", "1.2"), b"\x08\0"), ABSENT),
+    # Of undefined length: an element too long, no item at all, an item longer than all; and delimiters that end nothing.
+    (wire.element(0x00082112, "SQ", ITEM + wire.element(0x00081150, "UI", b"1.2\0", 900) + ENDS, 0xFFFFFFFF), ABSENT),
+    (wire.element(0x00082218, "SQ", b"garbage!" + ENDS[8:], 0xFFFFFFFF), ABSENT),
+    (wire.element(0x00400275, "SQ", ITEM[:4] + b"\0\1\0\0" + ENDS[8:], 0xFFFFFFFF), ABSENT),
+    (ENDS[:8], ABSENT),
+    (ENDS[8:], ABSENT),
     (vr(0x00181000, b"LO", b""), None),
     (vr(0x00181002, b"\0\0", b"1.2.3\0"), ["1.2.3"]),
     (vr(0x00181020, b"  ", b"v1"), ["v1"]),
@@ -142,7 +150,18 @@ def test_a_search_by_a_bad_value_finds_the_others(archive: Archive) -> None:
         StudyInstanceUID="1.2.7",
         SeriesInstanceUID="1.2.7.1",
         SOPInstanceUID="",
-        **{k: v for k, v in keys.items() if k not in {"ReferencedImageSequence", "ReferencedSeriesSequence"}},
+        **{
+            k: v
+            for k, v in keys.items()
+            if k
+            not in {
+                "ReferencedImageSequence",
+                "ReferencedSeriesSequence",
+                "SourceImageSequence",
+                "AnatomicRegionSequence",
+                "RequestAttributesSequence",
+            }
+        },
     )
     assert [str(answer.SOPInstanceUID) for answer in found] == ["1.2.7.1.1"]
     with pydicom.config.disable_value_validation():

@@ -8,6 +8,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator, Mapping
 
+from heliograph.kit.codecs.dicom.errors import NotDicom, Truncated
 from heliograph.kit.codecs.dicom.walk import EXPLICIT, PIXEL_TAGS, Element, Encoding, elements, items
 
 WIDTHS = {
@@ -92,18 +93,26 @@ def resolved(vr: str, *, signed: bool) -> str:
     return "OW" if " or " in vr else vr
 
 
+def _sequence(data: memoryview, element: Element, depth: int, *, signed: bool) -> Iterator[bytes]:
+    yield head(element.tag, "SQ", 2**32 - 1)
+    for start, stop, delimited in items(data, element, depth=depth + 1):
+        yield _ITEM
+        inside = elements(data, start, stop + 8 * delimited, element.inner, depth=depth + 1, in_item=delimited)
+        for inner in inside:
+            yield from _converted(data, inner, element.inner, depth + 1, signed=signed)
+        yield _ITEM_END
+    yield _SEQUENCE_END
+
+
 def _converted(data: memoryview, element: Element, encoding: Encoding, depth: int, *, signed: bool) -> Iterator[bytes]:
     if not element.tag & 0xFFFF:  # group lengths no longer fit
         return
     if element.vr == "SQ":
-        yield head(element.tag, "SQ", 2**32 - 1)
-        for start, stop, delimited in items(data, element, depth=depth + 1):
-            yield _ITEM
-            inside = elements(data, start, stop + 8 * delimited, element.inner, depth=depth + 1, in_item=delimited)
-            for inner in inside:
-                yield from _converted(data, inner, element.inner, depth + 1, signed=signed)
-            yield _ITEM_END
-        yield _SEQUENCE_END
+        try:
+            made = list(_sequence(data, element, depth, signed=signed))
+        except (NotDicom, Truncated):  # what can't be read as a sequence goes as the bytes that it is
+            made = [element_bytes(element.tag, "UN", bytes(data[element.offset : element.offset + element.length]))]
+        yield from made
         return
     vr = resolved(element.vr, signed=signed)
     value = bytes(data[element.offset : element.offset + element.length])

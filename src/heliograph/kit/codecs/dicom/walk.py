@@ -18,6 +18,8 @@ from heliograph.kit.codecs.dicom.part10 import EXPLICIT_BIG, IMPLICIT_LITTLE
 
 MAX_DEPTH = 32
 UNDEFINED = 0xFFFFFFFF
+_NEAR = 1 << 20
+"""Bytes within which the end of a damaged sequence is looked for."""
 PIXEL_TAGS = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
 ITEM, ITEM_END, SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 
@@ -83,11 +85,12 @@ def implicit_vr(tag: int) -> str:
         return "UN"
 
 
-def elements(  # noqa: C901, PLR0912 - the hot loop of ingest; calls would cost more than they explain
+def elements(  # noqa: C901, PLR0912, PLR0915 - the hot loop of ingest; calls would cost more than they explain
     data: memoryview, at: int, end: int, encoding: Encoding, *, depth: int = 0, in_item: bool = False
 ) -> Iterator[Element]:
     """The elements of one data set between `at` and `end`, in their order.
 
+    A damaged sequence at the top costs only itself, if its end is found; `items` then says what is wrong with it.
     With `in_item` an item delimiter ends the data set, and is not given out.
 
     Raises:
@@ -109,6 +112,9 @@ def elements(  # noqa: C901, PLR0912 - the hot loop of ingest; calls would cost 
         if group == 0xFFFE:
             if tag == ITEM_END and in_item:
                 return
+            if tag in {ITEM_END, SEQUENCE_END} and not in_item and not pair(data, at)[2]:
+                at += 8  # left behind by a writer that gave the length, too
+                continue
             raise NotDicom("a delimiter stands where an element should be")
         inner = encoding
         if encoding.explicit and raw_vr in _SHORT:
@@ -129,7 +135,12 @@ def elements(  # noqa: C901, PLR0912 - the hot loop of ingest; calls would cost 
             else:
                 inner = IMPLICIT if vr == "UN" else inner
                 vr = "SQ"
-                stop, inner = _skip_items(data, value, end, inner, depth + 1)
+                try:
+                    stop, inner = _skip_items(data, value, end, inner, depth + 1)
+                except (Truncated, NotDicom):
+                    if depth or in_item or not (found := _end_of_damage(data, tag, value, end, encoding)):
+                        raise
+                    stop = found
             yield Element(tag, vr, value, stop - value, stop + 8, True, inner)
             at = stop + 8
             continue
@@ -142,6 +153,23 @@ def elements(  # noqa: C901, PLR0912 - the hot loop of ingest; calls would cost 
         at = value + length
     if in_item:
         raise Truncated("an item has no delimiter")
+
+
+def _end_of_damage(data: memoryview, tag: int, at: int, end: int, encoding: Encoding) -> int | None:
+    """Where the delimiter is of a sequence that can't be read: one behind which a later element begins, or the end. None: nowhere near."""
+    mark = struct.pack(encoding.order + "HHI", SEQUENCE_END >> 16, SEQUENCE_END & 0xFFFF, 0)
+    near = bytes(data[at : min(end, at + _NEAR)])
+    found = near.find(mark)
+    while found >= 0:
+        after = at + found + 8
+        if after == end:
+            return at + found
+        if after + 8 <= end:
+            group, number, vr, _ = struct.unpack_from(encoding.order + "HH2sH", data, after)
+            if group != 0xFFFE and group << 16 | number > tag and (vr in _NAMES or not encoding.explicit):
+                return at + found
+        found = near.find(mark, found + 8)
+    return None
 
 
 def _is_rubbish(data: memoryview, tag: int, implicit: int, explicit: int, end: int, encoding: Encoding) -> bool:
