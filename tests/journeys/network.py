@@ -109,11 +109,11 @@ class Network:
         return files
 
     def send_corrected(self, case: DemoCase, file: Path) -> str:
-        """The same image again, under the same UID, with another name: it is held. Returns the UID."""
+        """The same image again, under the same UID, with another name: it is held, with a warning. Returns the UID."""
         ds = pydicom.dcmread(file)
         ds.PatientName = "Corrected^Name"
         ds.save_as(file.with_name("corrected.dcm"), enforce_file_format=True)
-        self._send(case, [file.with_name("corrected.dcm")])
+        self._send(case, [file.with_name("corrected.dcm")], status=0xB000)
         return str(ds.SOPInstanceUID)
 
     def ready(self, model: DemoCase, priority: str | None = None, *, reader: str | None = None) -> tuple[DemoCase, str]:
@@ -161,6 +161,6 @@ class Network:
         for person in self._people.values():
             person.close()
 
-    def _send(self, case: DemoCase, files: Sequence[Path], *, as_priors: bool = False) -> None:
+    def _send(self, case: DemoCase, files: Sequence[Path], *, as_priors: bool = False, status: int = 0) -> None:
         results = send_images(self.platform.settings, case, files, as_priors=as_priors)
-        assert [r.status for r in results] == [0] * len(files)
+        assert [r.status for r in results] == [status] * len(files)

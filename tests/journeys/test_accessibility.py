@@ -37,7 +37,8 @@ def full(network: Network) -> dict[str, str]:
     network.send_small(network.exam(MR_KENYA))
     again = network.exam(CT_HEAD)
     network.send_corrected(again, network.send_small(again)[0])
-    return {"read": read_id, "case": version["case_id"]}
+    studies = network.person("nadia").get(f"/api/cases/{version['case_id']}")["studies"]
+    return {"read": read_id, "case": version["case_id"], "study": studies[0]["id"]}
 
 
 # Who sees what: address, what must be there, and keys that open a dialog over it.
@@ -54,13 +55,15 @@ PAGES: dict[str, list[tuple[str, str, str | None]]] = {
         ("/app/case/{case}", ".matrix", None),
         ("/app/messages", "tr[data-id]", "?"),
         ("/app/quarantine", "tr[data-id]", "j Enter ?"),
+        ("/app/hidden/{study}", ".hi-d table", "h"),
         ("/app/transfers", "main .panel", "?"),
     ],
     "eirik": [("/app/site?case={case}", ".rp .ra", "o"), ("/app/case/{case}", ".matrix", None)],
     "astrid": [
         (f"/app/admin/{section}", "main .panel", None)
         for section in ("facilities", "callers", "nodes", "endpoints", "agreements", "readers", "shifts", "users")
-    ],
+    ]
+    + [("/app/admin/deletions", "main .panel .empty", "n")],
 }
 
 
