@@ -1,4 +1,4 @@
-"""Field reports J04 and J06: nothing from outside becomes markup, and no address from outside is ever called."""
+"""Field reports J04, J06 and J08: nothing from outside becomes markup, is called, or is repeated where it does not belong."""
 
 from __future__ import annotations
 
@@ -16,8 +16,11 @@ from heliograph.kit.codecs.dicom import dicom_json
 from heliograph.records.archive import spool
 from tests.cast import Cast
 from tests.exchange.dicomweb.conftest import Served
+from tests.exchange.dicomweb.odd import Archive, image
+from tests.exchange.dicomweb.test_dicomweb import post
 from tests.exchange.dicomweb.test_stow import JSON_KIND, metadata_body
 from tests.exchange.dicomweb.test_stow import send as stow
+from tests.kit.codecs import dicom_bytes as wire
 from tests.records.archive import files
 from tests.web import sign_in_as, stranger
 
@@ -114,3 +117,43 @@ def test_bulk_data_that_did_not_come_with_it_is_not_fetched(
     with socket.create_connection(("127.0.0.1", port)) as probe:
         probe.recv(1)  # the trap works: it ends the connection once it has noted it
     assert len(calls) == 1
+
+
+@pytest.fixture
+def archive(context: Context, cast: Cast, served: Served) -> Archive:
+    return Archive(context, cast, served.client(cast.eirik))
+
+
+SECRETS = ("Hemmelig", "SECRET-77", "19480312", "geheim")
+
+
+def test_no_door_repeats_a_patient_in_an_error_or_the_log(
+    archive: Archive, tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Field report J08: whatever is wrong with an object or a query, no name or number of a patient is in answers or in the log."""
+    secret = [
+        wire.text(0x00100010, "PN", SECRETS[0]),
+        wire.text(0x00100030, "DA", SECRETS[2]),
+        wire.text(0x00081030, "LO", SECRETS[3]),
+    ]
+    odd = [
+        image("1.2.1", None, *secret, wire.text(0x00100020, "LO", "OTHER"), patient=SECRETS[1]),
+        image("1.2.2", None, *secret, wire.text(0x00200013, "IS", SECRETS[1]), patient=SECRETS[1]),
+        image("1.2.3", None, *secret, patient=SECRETS[1])[:-1],
+        image("1.2.4", None, *secret, wire.text(0x00080018, "UI", "1.2.x"), patient=SECRETS[1]),
+        image("1.2.5", None, *secret, wire.element(0x00081140, "SQ", SECRETS[1].encode()), patient=SECRETS[1]),
+        SECRETS[1].encode() * 40,
+    ]
+    answers = [post(archive.client, [one]).text for one in odd]
+    archive.send(tmp_path, *odd[:3])
+    queries = [{"PatientBirthDate": f"{SECRETS[1]}-x"}, {"StudyDate": SECRETS[0]}, {"Rows": SECRETS[1]}]
+    paths = [f"studies/{SECRETS[1]}/metadata", f"studies/1.2.2/series/1.2.2.1/instances/1.2.2.1.1/frames/{SECRETS[1]}"]
+    answers += [archive.client.get("/dicomweb/norfjord/studies", params=query).text for query in queries[:2]]
+    answers += [archive.client.get("/dicomweb/norfjord/instances", params=query).text for query in queries]
+    answers += [archive.client.get(f"/dicomweb/norfjord/{path}").text for path in paths]
+    held = archive.rows("select reason || ' ' || detail from archive.held_objects")
+    records = archive.rows("select coalesce(reason, '') || detail::text from audit.events")
+    shown = capsys.readouterr()
+    told = [*answers, shown.out, shown.err, caplog.text, *(row[0] for row in held), *(row[0] for row in records)]
+    assert [f"{secret}: {at}" for at, text in enumerate(told) for secret in SECRETS if secret in text] == []
+    assert len(held) >= 2
