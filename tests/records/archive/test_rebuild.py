@@ -32,6 +32,7 @@ from heliograph.records.archive.rebuild import Rebuild, rebuild
 from heliograph.records.archive.refile import HELD_BEFORE, Rebuilt
 from tests.care.worklist.scene import Scene
 from tests.cast import Cast, make_cast
+from tests.kit.codecs import dicom_bytes as wire
 from tests.records.archive import files
 from tests.records.archive.notes import note
 
@@ -356,3 +357,19 @@ def test_what_a_note_hides_is_hidden_again(context: Context, cast: Cast, owner_u
     assert again(context, cast.norfjord).filed == 3
     assert sql(owner_url, seen) == [(_uid(good),)]
     assert sql(owner_url, "select number_of_instances from archive.studies") == [(1,)]
+
+
+def test_what_declares_no_character_set_is_read_as_its_sender_writes_it(
+    context: Context, cast: Cast, owner_url: str
+) -> None:
+    """Field report A05: also what came before anybody said what the sender writes."""
+    name = wire.text(0x00100010, "PN", "王^小东".encode("gbk"))
+    body = wire.data_set(name, wire.text(0x00100020, "LO", "NF-1"), sop="1.2.3.1.1", study="1.2.3", series="1.2.3.1")
+    send(context, cast, wire.file(body), caller=cast.caller)
+    shown = "select dicom_patient_name, charset_suspect from archive.studies"
+    assert sql(owner_url, shown) == [("Íõ^Ð¡¶«", True)]
+    sql(owner_url, "update sites.callers set fallback_charset = 'GB18030' where id = :i", i=cast.caller)
+    sql(owner_url, LOST)
+    again(context, cast.norfjord)
+    assert sql(owner_url, shown) == [("王^小东", False)]
+    assert whole(context, cast)
