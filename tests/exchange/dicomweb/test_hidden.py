@@ -10,7 +10,7 @@ from uuid import UUID
 import httpx
 import pydicom
 import pytest
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, KeyObjectSelectionDocumentStorage
 from pynetdicom import AE, evt
 from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     StudyRootQueryRetrieveInformationModelFind as StudyFind,
@@ -22,10 +22,11 @@ from heliograph.kit.net.dicom import StorageListener
 from heliograph.records.archive.rejections import reject, restore
 from tests.cast import Cast
 from tests.exchange.dicomweb.conftest import Served
-from tests.exchange.dicomweb.test_dicomweb import study_id
+from tests.exchange.dicomweb.test_dicomweb import as_key, index, study_id
 from tests.exchange.dicomweb.test_wado_rs import body_of
 from tests.exchange.dimse.test_query_retrieve import associated, got, identifier, moved
 from tests.exchange.dimse.test_transfers import add_node
+from tests.records.archive import notes
 from tests.records.archive.searching import filed, made
 
 STUDY = "2.999.1"
@@ -237,3 +238,22 @@ def test_nothing_hidden_is_given_to_who_saw_it_before_after_half_a_minute(
         reject(work, study, "quality", "Blurred", sop_instance_uids=[f"{STUDY}.1.1"])
     seen = by_web(eirik)
     assert {door for door, given in seen.items() if "1.1" in given} == set()
+
+
+def test_a_note_by_each_door(
+    context: Context, cast: Cast, served: Served, listener: StorageListener, study: UUID
+) -> None:
+    """STOW-RS and C-STORE answer success; the note is hidden with what it names. Sent again, all is success and stays hidden."""
+    first = notes.note(STUDY, {STUDY: {f"{STUDY}.1": [f"{STUDY}.1.1"]}}, title=notes.SAFETY)
+    as_key(served).store_instances([pydicom.dcmread(pydicom.filebase.DicomBytesIO(first))])
+    index(context)
+    second = notes.note(STUDY, {STUDY: {f"{STUDY}.2": [f"{STUDY}.2.2"]}}, title=notes.WORKLIST)
+    image = made(STUDY, f"{STUDY}.1", 1, Modality="CT", SeriesNumber=1, PatientComments="1.1")
+    for _ in range(2):
+        with associated(listener, KeyObjectSelectionDocumentStorage, CTImageStorage) as association:
+            for data in (second, image):
+                status = association.send_c_store(pydicom.dcmread(pydicom.filebase.DicomBytesIO(data)))
+                assert status.Status == 0x0000
+        index(context)
+    seen = by_web(served.client(cast.eirik))
+    assert {tuple(given) for door, given in seen.items() if door[-1] not in "12"} == {("1.2", "2.1")}
