@@ -257,3 +257,21 @@ def test_a_note_by_each_door(
         index(context)
     seen = by_web(served.client(cast.eirik))
     assert {tuple(given) for door, given in seen.items() if door[-1] not in "12"} == {("1.2", "2.1")}
+
+
+def test_what_only_headers_tell_is_never_a_hidden_image_s(
+    context: Context, cast: Cast, served: Served, listener: StorageListener, study: UUID
+) -> None:
+    """Any image of a series may speak for it. Here those that are hidden lie before those that were hidden and restored since."""
+    with context.works.begin(cast.eirik) as work:
+        reject(work, study, "quality", "x", sop_instance_uids=[f"{STUDY}.1.1", f"{STUDY}.2.1"])
+    for _ in range(2):
+        with context.works.begin(cast.eirik) as work:
+            others = reject(work, study, "quality", "x", sop_instance_uids=[f"{STUDY}.1.2", f"{STUDY}.2.2"])
+        with context.works.begin(cast.eirik) as work:
+            restore(work, others, "x")
+    eirik = served.client(cast.eirik)
+    _, of_images = told_of_the_study(eirik, listener)
+    assert of_images == {"1.2", "2.2"}
+    for level in ("studies", "series", "instances"):
+        assert (matching(eirik, level, "1.1"), matching(eirik, level, "1.2")) == (0, 1), level
