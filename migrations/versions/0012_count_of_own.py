@@ -24,4 +24,5 @@ comment on function archive.count_of_own is
 
 
 def upgrade() -> None:
+    op.execute("create index ix_studies_with_images on archive.studies (organization_id) where number_of_series > 0")
     op.execute(COUNT_OF_OWN)

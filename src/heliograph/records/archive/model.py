@@ -52,6 +52,7 @@ class Study(Base):
             text("first_received_at desc"),
             "id",
         ),
+        Index("ix_studies_with_images", "organization_id", postgresql_where=text("number_of_series > 0")),
         Index("ix_studies_name", "organization_id", "name_alphabetic"),
         Index(
             "ix_studies_name_ideographic",
