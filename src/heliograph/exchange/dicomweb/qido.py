@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from pydicom.datadict import keyword_for_tag
 
+from heliograph.exchange.dicomweb.door import dumps
 from heliograph.kit.errors import Invalid
 from heliograph.records.archive.search import BadKey, Key, Level, Options, Search, prepare
 from heliograph.records.archive.search_attributes import tag_of, vr_of
@@ -160,17 +161,20 @@ def shown(query: Query, level: Level, *above: Level) -> Wanted:
     return Wanted(tree, query.all_fields)
 
 
-def told(match: Match, root: str) -> Json:
-    """A match as the answer holds it, with its character set where text is beyond ASCII. `root` is the address of the DICOMweb root."""
+def told(match: Match, root: str) -> str:
+    """A match as the answer holds it, in JSON, with its character set where text is beyond ASCII. `root` is that of the DICOMweb door."""
     url = f"{root}/studies/{match.study_instance_uid}"
     if match.series_instance_uid:
         url += f"/series/{match.series_instance_uid}"
     if match.sop_instance_uid:
         url += f"/instances/{match.sop_instance_uid}"
     made = {**match.elements, _RETRIEVE_URL: element("UR", url), _AVAILABILITY: _ONLINE}
-    if not str(match.elements).isascii():
-        made[_CHARACTER_SET] = _UTF8
-    return {tag: made[tag] for tag in sorted(made)}
+    text = _written(made)
+    return text if text.isascii() else _written({**made, _CHARACTER_SET: _UTF8})
+
+
+def _written(elements: Json) -> str:
+    return dumps({tag: elements[tag] for tag in sorted(elements)})
 
 
 def _name(tag: str) -> str:
