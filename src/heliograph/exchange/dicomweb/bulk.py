@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from heliograph.kit.codecs.dicom import DicomError, Source, inflate, locate_data_set, opened
-from heliograph.kit.codecs.dicom.explicit import WIDTHS, little
+from heliograph.kit.codecs.dicom.explicit import WIDTHS, little, pixel_value
 from heliograph.kit.codecs.dicom.part10 import DEFLATED
 from heliograph.kit.codecs.dicom.walk import PIXEL_TAGS, Element, elements, encoding_of, items
 from heliograph.kit.errors import NotFound
@@ -62,10 +62,19 @@ def _value(data: memoryview, steps: list[str]) -> bytes:
     for step in range(0, len(steps), 2):
         tag, depth = int(steps[step], 16), step // 2
         inside = elements(data, start, stop + 8 * delimited, encoding, depth=depth, in_item=delimited)
-        found = next((e for e in inside if e.tag == tag), None)
-        if found is None:
+        allocated = 8
+        for found in inside:
+            if found.tag == 0x00280100:
+                allocated = int.from_bytes(
+                    data[found.offset : found.offset + 2], "little" if encoding.little else "big"
+                )
+            if found.tag == tag:
+                break
+        else:
             raise NotFound
         if step + 1 == len(steps):
+            if found.tag in PIXEL_TAGS:
+                return pixel_value(data, found, encoding, allocated)
             return _little(data, found, is_little=encoding.little)
         parts = enumerate(items(data, found, depth=depth + 1))
         place = next((item for number, item in parts if number == int(steps[step + 1])), None)

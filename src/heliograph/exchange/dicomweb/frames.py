@@ -5,15 +5,17 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from uuid import UUID
 
 from heliograph.exchange.dicomweb.visible import Seen
 from heliograph.kit.actor import Actor
-from heliograph.kit.codecs.dicom import FrameMissing, FrameTable, inflate, read_frame
+from heliograph.kit.codecs.dicom import FrameMissing, FrameTable, inflate
+from heliograph.kit.codecs.dicom.frames import read_little_frame
 from heliograph.kit.errors import NotFound
 from heliograph.kit.objects import Objects
 from heliograph.kit.work import WorkFactory
-from heliograph.records.archive.overlay import whole_object
+from heliograph.records.archive.overlay import source_of, whole_object
 from heliograph.records.archive.queries import InstancePlace, instance_places
 
 _MOST_REMEMBERED = 50_000
@@ -74,9 +76,17 @@ def frames_of(objects: Objects, place: InstancePlace, numbers: list[int]) -> lis
     table = FrameTable.from_bytes(place.frame_table)
     read = _inflated(objects, place) if table.deflated else _ranges(objects, place)
     try:
-        return [read_frame(table, number, read) for number in numbers]
+        return [read_little_frame(table, number, place.bits_allocated, read) for number in numbers]
     except FrameMissing as error:
         raise NoSuchFrame(error.detail) from error
+
+
+def head_of(objects: Objects, place: InstancePlace) -> Path | bytes:
+    """The stored file up to its pixels, however many there are; the whole of it where it is deflated or has none."""
+    table = FrameTable.from_bytes(place.frame_table) if place.frame_table is not None else None
+    if table is None or table.deflated:
+        return source_of(objects, place)
+    return objects.get_range(place.object_key, place.object_offset, table.first)
 
 
 def _ranges(objects: Objects, place: InstancePlace) -> Callable[[int, int], bytes]:

@@ -14,7 +14,7 @@ from pydicom import Dataset, dcmread
 
 from heliograph.exchange.dicomweb.luts import palette_in, value_of
 from heliograph.exchange.dicomweb.render_options import BadParameter, Picture, Viewport, Window
-from heliograph.exchange.dicomweb.syntaxes import NATIVE, swapped
+from heliograph.exchange.dicomweb.syntaxes import NATIVE
 from heliograph.exchange.dicomweb.voi import shades, signed_values, whole
 from heliograph.kit.codecs.dicom import locate_data_set, opened
 from heliograph.kit.codecs.dicom.errors import DicomError, Truncated
@@ -87,6 +87,8 @@ def render(
 
 def drawn(dataset: Dataset, frame: bytes, transfer_syntax_uid: str, how: Picture, *, number: int = 1) -> Image.Image:
     """Stored frame `number`, from 1, as an image of 8 bits a sample: windowed, cut, scaled and annotated.
+
+    `frame` is little endian where it is native.
 
     Raises:
         NotRenderable
@@ -192,8 +194,8 @@ def _words(facts: ImageFacts, frame: bytes, syntax: str) -> tuple[Pixels, str]:
     """(rows, columns, samples) as stored, and the photometric interpretation. Raises NotRenderable."""
     try:
         if syntax not in NATIVE:
-            return decode(facts, frame, syntax)
-        return native_words(facts, swapped(frame, syntax, facts.allocated) if syntax == EXPLICIT_BIG else frame)
+            return decode(facts, frame, syntax, strictly=False)
+        return native_words(facts, frame)
     except DicomError as error:
         raise NotRenderable("The pixels are damaged, or in a form that can't be decoded here.") from error
 

@@ -14,7 +14,7 @@ from heliograph.exchange.dicomweb import multipart, report_text
 from heliograph.exchange.dicomweb.asked import Asked, streamed, unchanged, whole
 from heliograph.exchange.dicomweb.bulk import document, document_type
 from heliograph.exchange.dicomweb.door import tag_of, version_of
-from heliograph.exchange.dicomweb.frames import NoSuchFrame, frames_of
+from heliograph.exchange.dicomweb.frames import NoSuchFrame, frames_of, head_of
 from heliograph.exchange.dicomweb.negotiate import MediaRange, Offer, choose, refuse_mixed
 from heliograph.exchange.dicomweb.render import NotRenderable, drawn, encoded, header_of
 from heliograph.exchange.dicomweb.render_options import Picture
@@ -142,10 +142,18 @@ def is_document(objects: Objects, place: InstancePlace) -> bool:
     return document_type(source) == "application/pdf" or report_text.is_report(_header(objects, place))
 
 
+def middle_frame(place: InstancePlace) -> Shown:
+    """The frame in the middle of those that can be there. Raises NoSuchFrame."""
+    frames = FrameTable.from_bytes(place.frame_table).reach if place.frame_table is not None else 0
+    if not frames:
+        raise NoSuchFrame
+    return Shown(place, (frames + 1) // 2)
+
+
 def all_frames(place: InstancePlace) -> list[Shown]:
     """Every frame of an object that can be there: an animation."""
     reach = FrameTable.from_bytes(place.frame_table).reach if place.frame_table is not None else 0
-    return [Shown(place, number) for number in range(1, min(place.number_of_frames, reach) + 1)]
+    return [Shown(place, number) for number in range(1, reach + 1)]
 
 
 def _drawn(objects: Objects, shown: Shown, how: Picture, dataset: Dataset | None = None) -> Image.Image:
@@ -159,7 +167,7 @@ def _drawn(objects: Objects, shown: Shown, how: Picture, dataset: Dataset | None
 
 def _header(objects: Objects, place: InstancePlace) -> Dataset:
     """The object's header with what is put right of it."""
-    dataset = header_of(source_of(objects, place))
+    dataset = header_of(head_of(objects, place))
     for tag, text in place.overlay.values.items() if place.overlay else ():
         dataset.add_new(tag, dictionary_VR(tag), text.split("\\") if "\\" in text else text)
     return dataset

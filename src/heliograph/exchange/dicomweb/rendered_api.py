@@ -20,6 +20,7 @@ from heliograph.exchange.dicomweb.render_options import (
 )
 from heliograph.exchange.dicomweb.rendered import Shown
 from heliograph.exchange.dicomweb.retrieve_api import retrievable
+from heliograph.exchange.dicomweb.syntaxes import frame_type
 from heliograph.kit.errors import NotFound
 from heliograph.kit.http import ObjectsDep
 from heliograph.records.archive.queries import InstancePlace
@@ -120,8 +121,8 @@ def thumbnail(
     shown = rendered.shown_of(door.all_places(study, series))
     if not shown:
         raise NotFound
-    place = shown[len(shown) // 2].place
-    return _small(asked, objects, Shown(place, (place.number_of_frames + 1) // 2), viewport)
+    still = [one for one in shown if not frame_type(one.place.transfer_syntax_uid)[0].startswith("video/")] or shown
+    return _small(asked, objects, rendered.middle_frame(still[len(still) // 2].place), viewport)
 
 
 @retrievable(router, f"{_INSTANCE}/thumbnail")

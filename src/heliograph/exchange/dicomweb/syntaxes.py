@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import lru_cache
 
 from heliograph.exchange.dicomweb.negotiate import Offer
-from heliograph.kit.codecs.dicom.explicit import little
 from heliograph.kit.codecs.dicom.part10 import DEFLATED, EXPLICIT_BIG, EXPLICIT_LITTLE, IMPLICIT_LITTLE
 from heliograph.kit.codecs.dicom.pixels import DECODABLE, ENCODABLE
 
@@ -38,14 +37,6 @@ def frame_type(transfer_syntax_uid: str) -> tuple[str, str]:
     if media is not None:
         return media, transfer_syntax_uid
     return OCTETS, EXPLICIT_LITTLE if transfer_syntax_uid in NATIVE else transfer_syntax_uid
-
-
-def swapped(frame: bytes, transfer_syntax_uid: str, bits_allocated: int | None) -> bytes:
-    """A native frame as little endian: only Explicit VR Big Endian (retired) differs."""
-    width = (bits_allocated or 8) // 8
-    if transfer_syntax_uid != EXPLICIT_BIG or width < 2 or len(frame) % width:
-        return frame
-    return little(frame, width)
 
 
 _COMPRESSIBLE_BITS = frozenset({8, 16})
@@ -88,7 +79,9 @@ def frame_offers(transfer_syntax_uid: str, *, bits_allocated: int | None, alone:
     decodable = transfer_syntax_uid in DECODABLE
     made: list[Offer] = []
     if media == OCTETS:
-        made.append(Offer(OCTETS, True, syntax, "any"))
+        made.append(Offer(OCTETS, True, EXPLICIT_LITTLE if decodable else syntax, "any"))
+        if syntax not in {EXPLICIT_LITTLE, made[0].transfer_syntax}:  # deflated frames, for who asks for them
+            made.append(Offer(OCTETS, True, syntax, "no"))
     else:
         made.append(Offer(media, True, syntax, "named" if decodable else "any"))
         made.append(Offer(OCTETS, True, syntax, "no"))

@@ -7,10 +7,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from heliograph.exchange.dicomweb import multipart
-from heliograph.exchange.dicomweb.bulk import bulk_value, is_pixel_data
-from heliograph.exchange.dicomweb.frames import NoSuchFrame, frames_of
+from heliograph.exchange.dicomweb.bulk import is_pixel_data
+from heliograph.exchange.dicomweb.frames import NoSuchFrame, frames_of, head_of
 from heliograph.exchange.dicomweb.negotiate import MediaRange, NotAcceptable, Offer, choose
-from heliograph.exchange.dicomweb.syntaxes import OCTETS, frame_offers, frame_type, object_offers, swapped
+from heliograph.exchange.dicomweb.syntaxes import OCTETS, frame_offers, frame_type, object_offers
 from heliograph.kit.codecs.dicom import DicomError, FrameTable, inflate, locate_data_set, opened
 from heliograph.kit.codecs.dicom.part10 import DEFLATED, EXPLICIT_BIG
 from heliograph.kit.codecs.dicom.pixels import ImageFacts, image_facts
@@ -177,14 +177,8 @@ def frames_exist(table: FrameTable, numbers: Sequence[int]) -> None:
 
 def _native(objects: Objects, place: InstancePlace, number: int) -> bytes:
     """A frame as stored; native ones in little endian."""
-    if place.transfer_syntax_uid == EXPLICIT_BIG and place.bits_allocated == 8 and place.frame_table is not None:
-        # Bytes in words of two, which odd frames share: only the whole value can be turned.
-        table = FrameTable.from_bytes(place.frame_table)
-        frames_exist(table, [number])
-        size, value = table.frame_bits // 8, bulk_value(source_of(objects, place), "7FE00010")
-        return value[(number - 1) * size : number * size]
     (frame,) = frames_of(objects, place, [number])
-    return swapped(frame, place.transfer_syntax_uid, place.bits_allocated)
+    return frame
 
 
 def _transcoded_frames(objects: Objects, place: InstancePlace, numbers: Sequence[int], offer: Offer) -> Iterator[bytes]:
@@ -202,7 +196,7 @@ def _transcoded_frames(objects: Objects, place: InstancePlace, numbers: Sequence
 
 def facts_of(objects: Objects, place: InstancePlace) -> ImageFacts:
     """The image pixel module of a stored object. Raises DicomError."""
-    with opened(source_of(objects, place)) as data:
+    with opened(head_of(objects, place)) as data:
         start, syntax = locate_data_set(data)
         if syntax in DEFLATED:
             return image_facts(memoryview(inflate(data[start:])), 0, encoding_of(syntax))

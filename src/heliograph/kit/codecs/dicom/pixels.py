@@ -110,11 +110,13 @@ def _described(data: memoryview, start: int, encoding: Encoding) -> Iterator[Ele
         return
 
 
-def decode(facts: ImageFacts, frame: bytes, syntax: str) -> tuple[Words, str]:
+def decode(facts: ImageFacts, frame: bytes, syntax: str, *, strictly: bool = True) -> tuple[Words, str]:
     """(rows, columns, samples) unsigned words as wide as Bits Allocated, and their photometric interpretation.
 
     Samples that a codec keeps with fewer bits are widened with their sign. Colours become RGB where the codec transformed
     them (JPEG's YCbCr, the colour transforms of JPEG 2000); what was encoded as it is, stays (PS3.5 8.2).
+
+    Some decoders fill the rest of a stream that is cut off, and say nothing: `strictly` refuses one that does not end.
 
     Raises:
         NotDecodable
@@ -125,6 +127,8 @@ def decode(facts: ImageFacts, frame: bytes, syntax: str) -> tuple[Words, str]:
         return native_words(facts, frame)
     if facts.allocated not in {8, 16, 32}:
         raise NotDecodable("pixels of this width are not decoded here")
+    if strictly and not _ends(frame, syntax):
+        raise NotDecodable("a frame's compressed bytes are cut off")
     try:
         return _decode(facts, frame, syntax)
     except NotDecodable:
@@ -145,7 +149,7 @@ def _decode(facts: ImageFacts, frame: bytes, syntax: str) -> tuple[Words, str]:
     if syntax in JPEG:
         pixels, photometric = _jpeg(facts, frame)
     elif syntax in JPEG_LOSSLESS:
-        pixels = _lossless(frame)
+        pixels = _lossless(facts, frame)
     elif syntax in JPEG_LS:
         pixels = imagecodecs.jpegls_decode(frame)
     elif syntax in JPEG_2000:
@@ -188,11 +192,21 @@ def _coded_as(frame: bytes) -> str | None:
     return None
 
 
-def _lossless(frame: bytes) -> Words:
-    try:
-        return np.asarray(imagecodecs.ljpeg_decode(frame))
-    except Exception:  # noqa: BLE001 - planes in scans of their own, which the other decoder takes
-        return np.asarray(imagecodecs.jpegsof3_decode(frame))
+def _lossless(facts: ImageFacts, frame: bytes) -> Words:
+    # libjpeg-turbo alone gets all of it right: wrapping predictors, point transforms, restarts, a scan for each component. The other
+    # decoders at hand (liblj92, jpegsof3) give wrong samples for the last three, and say nothing.
+    as_they_are = "RGB" if facts.samples == 3 else None
+    return np.asarray(imagecodecs.jpeg8_decode(frame, colorspace=as_they_are, outcolorspace=as_they_are))
+
+
+def _ends(frame: bytes, syntax: str) -> bool:
+    """Whether a stream whose decoder would not notice has its end marker, which can't occur before in its data."""
+    if syntax in HTJ2K:
+        return b"\xff\xd9" in frame
+    if syntax not in JPEG | JPEG_LOSSLESS:
+        return True
+    scan = next((at for marker, at, _length in _segments(frame) if marker == 0xDA), len(frame))
+    return frame.find(b"\xff\xd9", scan) >= 0
 
 
 def _widened(facts: ImageFacts, pixels: Words, told: StreamFacts) -> Words:
