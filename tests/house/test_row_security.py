@@ -17,10 +17,17 @@ from tests.house.rows import PATIENT_TABLES, Filler
 
 NAMES = tuple(t.fullname for t in PATIENT_TABLES)
 OF_NOBODY_ELSE = frozenset(
-    {"sites.messages", "sites.transfers", "archive.held_objects", "archive.commitments", "archive.discarded_objects"}
+    {
+        "sites.messages",
+        "sites.transfers",
+        "archive.held_objects",
+        "archive.commitments",
+        "archive.discarded_objects",
+        "patients.merges",
+    }
 )
 """Tables that no grant opens: what a site sent before anybody knew whom it is about, what its coordinators fetch and send,
-what its machines ask us to commit ourselves to, and keys of objects that are gone."""
+what its machines ask us to commit ourselves to, keys of objects that are gone, and which patients were found to be one."""
 DRAFTS = "reading.drafts"
 REFUSED = r"permission denied|must be owner"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from heliograph.care.delivery import reactions as delivery
 from heliograph.care.delivery.events import DeliveryAcknowledged
 from heliograph.care.orders import reactions as orders
-from heliograph.care.orders.events import OrderChanged, StudyMatched, StudyMoved, StudyUnmatched
+from heliograph.care.orders.events import OrderChanged, PatientsMerged, StudyMatched, StudyMoved, StudyUnmatched
 from heliograph.care.reading.events import ReportSigned
 from heliograph.care.worklist import reactions as worklist
 from heliograph.kit.events import Reactions
@@ -22,6 +22,7 @@ def wire(reactions: Reactions) -> Reactions:
     reactions.on(StudyMatched, worklist.on_study_matched)
     reactions.on(StudyUnmatched, worklist.on_study_unmatched)
     reactions.on(StudyMoved, worklist.on_study_moved)
+    reactions.on(PatientsMerged, worklist.on_patients_merged)
     reactions.on(StudyMatched, delivery.on_study_matched)
     reactions.on(StudyCompleted, worklist.on_study_completed)
     reactions.on(OrderChanged, worklist.on_order_changed)

@@ -45,3 +45,14 @@ class StudyMoved(Event):
     organization_id: UUID
     study_id: UUID
     patient_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class PatientsMerged(Event):
+    """What was `from_id`'s is `to_id`'s: two rows were found to be one human, or (`is_undone`) not to be."""
+
+    organization_id: UUID
+    merge_id: UUID
+    to_id: UUID
+    from_id: UUID
+    is_undone: bool = False

@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 
 from heliograph.care.orders import mend
 from heliograph.care.orders.access import may_coordinate
+from heliograph.care.orders.merge import merge_patients, unmerge_patients
 from heliograph.governance.access.door import WorkDep, require_roles
 from heliograph.governance.access.users import names_of_users
 from heliograph.kit.errors import NotFound
@@ -19,7 +20,8 @@ from heliograph.records.archive.corrections import corrections_of, words
 from heliograph.records.archive.identities import identities_of
 from heliograph.records.archive.queries import study
 from heliograph.records.archive.views import record_view
-from heliograph.records.patients.queries import PatientBanner, banner
+from heliograph.records.patients.merge import merges_of
+from heliograph.records.patients.queries import PatientBanner, banner, patient
 from heliograph.records.sites.queries import facility
 
 router = APIRouter(
@@ -52,10 +54,34 @@ class Filing(Because):
     patient_id: UUID
 
 
+class Merging(Because):
+    """Who goes on as the patient that is addressed."""
+
+    merged_id: UUID
+
+
+class Made(BaseModel):
+    """The merge that was made."""
+
+    id: UUID
+
+
+class MergeBody(BaseModel):
+    """A merge: `merged_id` goes on as `survivor_id`, until it was undone."""
+
+    id: UUID
+    survivor_id: UUID
+    merged_id: UUID
+    reason: str
+    made_at: datetime
+    undone_at: datetime | None
+    undo_reason: str | None
+
+
 class Values(Because):
     """Attributes to put right: tag as eight hex digits -> text as in a data set, "" for an empty element."""
 
-    values: Annotated[dict[str, Annotated[str, Field(max_length=10_240)]], Field(min_length=1, max_length=30)]
+    values: Annotated[dict[str, Annotated[str, Field(max_length=10_240)]], Field(max_length=30)]
 
 
 class IdentityBody(BaseModel):
@@ -163,6 +189,30 @@ def put_right(work: WorkDep, study_id: UUID, values: Values) -> Response:
 def take_back(work: WorkDep, study_id: UUID, because: Because) -> Response:
     """Takes the last step back."""
     mend.take_back(work, study_id, because.reason)
+    return Response(status_code=204)
+
+
+@router.get("/patients/{patient_id}/merges")
+def see_merges(work: WorkDep, patient_id: UUID) -> list[MergeBody]:
+    """The merges that a patient took part in, newest first."""
+    found = patient(work.session, patient_id)
+    if found is None or not may_coordinate(work, found.organization_id):
+        raise NotFound
+    return [
+        MergeBody(**{n: getattr(m, n) for n in MergeBody.model_fields}) for m in merges_of(work.session, patient_id)
+    ]
+
+
+@router.post("/patients/{patient_id}/merge")
+def merge(work: WorkDep, patient_id: UUID, merging: Merging) -> Made:
+    """Merges another patient of the organisation into this one: studies, orders and cases follow."""
+    return Made(id=merge_patients(work, patient_id, merging.merged_id, merging.reason))
+
+
+@router.post("/merges/{merge_id}/undo", status_code=204)
+def unmerge(work: WorkDep, merge_id: UUID, because: Because) -> Response:
+    """Takes a merge back: what followed it goes back."""
+    unmerge_patients(work, merge_id, because.reason)
     return Response(status_code=204)
 
 

@@ -43,6 +43,8 @@ class Order(Base):
     ordered_at: Mapped[datetime | None]
     received_at: Mapped[Stamp]
     updated_at: Mapped[Stamp]
+    merge_id: Mapped[UUID | None] = mapped_column(ForeignKey("patients.merges.id"))
+    """The merge by which the order came to this patient."""
     reconciled_at: Mapped[datetime | None]
     """When the HL7 order came for one entered by hand."""
 

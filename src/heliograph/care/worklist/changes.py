@@ -6,6 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import select, text
 
+from heliograph.care.worklist.access import locked_case
 from heliograph.care.worklist.alarms import clear_alarm, raise_alarm
 from heliograph.care.worklist.assign import offer_to_group
 from heliograph.care.worklist.cases import (
@@ -121,18 +122,37 @@ def images_moved(work: Work, study_id: UUID, patient_id: UUID) -> None:
     """A study is another patient's: so are its cases, of which the group sees that patient now. A report that was signed stays as it
     is, and an alarm says so."""
     for case in cases_of_study(work, study_id):
-        if case.patient_id == patient_id:
-            continue
-        if any(r.state == "done" for r in reads_of(work, case.id)):
-            words = "Images of a reported case are another patient's: look at the report, and correct or withdraw it."
-            raise_alarm(work, case.organization_id, "images_left", "case", case.id, words, case_id=case.id)
-            continue
-        if case.group_organization_id is not None:
-            with acting_as(work.session, system("worklist", case.organization_id)):
-                grants.end(work, case.organization_id, case.group_organization_id, "interpretation", case_id=case.id)
-        case.patient_id = patient_id
-        work.session.flush()
-        record_case(work, "case.patient_changed", case)
+        if case.patient_id != patient_id:
+            _move(work, case, patient_id, "Images of a reported case are another patient's")
+
+
+def patients_merged(work: Work, from_id: UUID, to_id: UUID, *, is_undone: bool) -> None:
+    """Two rows are one human (or are not): the cases of the one that ends are the other's. Which of them goes back is told by their
+    images, which are back already."""
+    for case_id in list(work.session.scalars(select(Case.id).where(Case.patient_id == from_id).order_by(Case.id))):
+        case = locked_case(work, case_id)
+        of = {study.patient_id for study in studies_of_case(work, case.id)}
+        if not is_undone or of == {to_id}:
+            words = (
+                "The merge of the patient of a reported case was undone"
+                if is_undone
+                else "The patient of a reported case was merged with another"
+            )
+            _move(work, case, to_id, words)
+
+
+def _move(work: Work, case: Case, patient_id: UUID, words: str) -> None:
+    if any(r.state == "done" for r in reads_of(work, case.id)):
+        words += ": look at the report, and correct or withdraw it."
+        raise_alarm(work, case.organization_id, "images_left", "case", case.id, words, case_id=case.id)
+        return
+    if case.group_organization_id is not None:
+        with acting_as(work.session, system("worklist", case.organization_id)):
+            grants.end(work, case.organization_id, case.group_organization_id, "interpretation", case_id=case.id)
+    case.patient_id = patient_id
+    work.session.flush()
+    record_case(work, "case.patient_changed", case)
+    if case.closed_at is None:
         offer_to_group(work, case)
 
 

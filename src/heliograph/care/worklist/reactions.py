@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 from uuid import UUID
 
-from heliograph.care.orders.events import OrderChanged, StudyMatched, StudyMoved, StudyUnmatched
+from heliograph.care.orders.events import OrderChanged, PatientsMerged, StudyMatched, StudyMoved, StudyUnmatched
 from heliograph.care.worklist.access import locked_case
 from heliograph.care.worklist.alarms import clear_alarm
 from heliograph.care.worklist.cases import ensure_case, ensure_case_for_images, make_ready
@@ -16,6 +16,7 @@ from heliograph.care.worklist.changes import (
     images_moved,
     order_cancelled,
     order_changed,
+    patients_merged,
 )
 from heliograph.care.worklist.held_alarms import raise_full, raise_held
 from heliograph.care.worklist.sources import study
@@ -59,6 +60,11 @@ def on_study_unmatched(work: Work, event: StudyUnmatched) -> None:
 def on_study_moved(work: Work, event: StudyMoved) -> None:
     """A study is another patient's."""
     images_moved(work, event.study_id, event.patient_id)
+
+
+def on_patients_merged(work: Work, event: PatientsMerged) -> None:
+    """Two rows are one human, or are not."""
+    patients_merged(work, event.from_id, event.to_id, is_undone=event.is_undone)
 
 
 def on_study_completed(work: Work, event: StudyCompleted) -> None:

@@ -168,6 +168,43 @@ def undo_correction(work: Work, study_id: UUID, reason: str) -> None:
     _put_in_force(work, study, row, set(last.values) ^ set(row.values))
 
 
+def take_out(work: Work, study_id: UUID, merge_id: UUID, reason: str) -> bool:
+    """Takes the step of a merge out of what is in force, whatever was put right above it. False: it is not in force.
+
+    Raises:
+        NotFound: no such study, or not visible.
+    """
+    study = _locked(work, study_id)
+    last = work.session.get(Correction, study.correction_id) if study.correction_id else None
+    step = last
+    while step is not None and step.merge_id != merge_id:
+        step = work.session.get(Correction, step.previous_id) if step.previous_id else None
+    if last is None or step is None:
+        return False
+    before = work.session.get(Correction, step.previous_id) if step.previous_id else None
+    earlier = dict(before.values) if before else {}
+    merged = {tag: text for tag, text in step.values.items() if earlier.get(tag) != text}
+    values = {tag: text for tag, text in last.values.items() if merged.get(tag) != text}
+    values |= {tag: text for tag, text in earlier.items() if tag not in values}
+    first = last.originals.get(_PATIENT)
+    was = before.patient_id if before else UUID(first) if first else None
+    row = Correction(
+        organization_id=study.organization_id,
+        study_id=study.id,
+        kind="undone",
+        values=values,
+        originals=last.originals,
+        patient_id=was if last.patient_id == step.patient_id else last.patient_id,
+        previous_id=before.id if before else None,
+        reason=reason,
+        source=last.source,
+        made_by=work.actor.id,
+        made_at=work.now,
+    )
+    _put_in_force(work, study, row, set(merged))
+    return True
+
+
 def corrections_of(session: ActorSession, study_id: UUID) -> list[CorrectionFacts]:
     """What was put right of a study, and taken back, oldest first."""
     current = session.scalar(select(Study.correction_id).where(Study.id == study_id))

@@ -193,6 +193,16 @@ def identity_values(session: ActorSession, patient_id: UUID, authority: str) -> 
     }
 
 
+def name_survivor(work: Work, study_id: UUID, survivor_id: UUID, merge_id: UUID, reason: str | None = None) -> None:
+    """A study of a merged patient names the one who goes on. Raises NotFound."""
+    study = work.session.get(Study, study_id)
+    site = facility(work.session, study.facility_id) if study is not None else None
+    values = identity_values(work.session, survivor_id, site.patient_id_authority if site else "")
+    reason = reason or "Came under an identifier of a patient who was merged."
+    source = site.short_name if site else ""
+    correct(work, study_id, "merged", values, reason, patient_id=survivor_id, merge_id=merge_id, source=source)
+
+
 def _patient_of(work: Work, study: Study, values: dict[str, str]) -> PatientFacts | None:
     """Whom the study names with `values`, made when there is none; None if it goes on naming whom it names."""
     if not values.keys() & {PATIENT_ID, ISSUER}:

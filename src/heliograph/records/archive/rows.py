@@ -16,6 +16,7 @@ from heliograph.records.archive.corrections import original_identity
 from heliograph.records.archive.examine import Facts, clean, date_of
 from heliograph.records.archive.match_state import lock_accessions
 from heliograph.records.archive.model import Series, Study
+from heliograph.records.archive.proposals import name_survivor
 from heliograph.records.archive.spool import SpooledObject
 from heliograph.records.patients.identify import NoIdentifier, identify
 from heliograph.records.patients.names import is_another
@@ -51,13 +52,17 @@ def studies_of(
     _lock_accessions(work, organization_id, firsts)
     found = _locked(work.session, organization_id, list(firsts))
     sites = facilities(work.session, {file.facility_id for file, _ in wanted})
-    made: set[str] = set()
+    made: dict[str, PatientFacts | None] = {}
     for uid in sorted(firsts.keys() - found.keys()):
         file, facts = firsts[uid]
-        if _make_study(work, sites[file.facility_id], file, facts.header):
-            made.add(uid)
+        patient = _patient(work, sites[file.facility_id], facts.header)
+        if _make_study(work, sites[file.facility_id], file, facts.header, patient):
+            made[uid] = patient
     if len(found) < len(firsts):
         found = _locked(work.session, organization_id, list(firsts))
+    for uid, patient in made.items():
+        if patient is not None and patient.merge_id is not None:
+            name_survivor(work, found[uid].id, patient.id, patient.merge_id)
     for file, facts in wanted:
         if facts.header.charset_suspect:
             found[facts.header.study_instance_uid].charset_suspect = True
@@ -86,17 +91,18 @@ def _locked(session: ActorSession, organization_id: UUID, uids: list[str]) -> di
     return {row.study_instance_uid: row for row in rows}
 
 
-def _make_study(work: Work, site: FacilityFacts, file: SpooledObject, header: Header) -> bool:
+def _make_study(
+    work: Work, site: FacilityFacts, file: SpooledObject, header: Header, patient: PatientFacts | None
+) -> bool:
     """Makes the row of a study; False if another transaction did so meanwhile."""
     names = header.patient_name
-    patient = _patient(work, site, header)
     is_another = patient is not None and _is_another(patient, header)
     made = work.session.scalar(
         insert(Study)
         .values(
             organization_id=file.organization_id,
             facility_id=file.facility_id,
-            patient_id=patient.id if patient else None,
+            patient_id=(patient.merged_id or patient.id) if patient else None,
             study_instance_uid=header.study_instance_uid,
             accession_number=clean(header.accession_number),
             accession_issuer=clean(header.issuer_of_accession_number) or site.accession_issuer,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, Text, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, Index, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from heliograph.kit.db.base import Base, Id, Stamp
@@ -15,7 +15,12 @@ class Patient(Base):
     """A patient of one organisation. The same human elsewhere is another row."""
 
     __tablename__ = "patients"
-    __table_args__ = (Index("ix_patients_name", "organization_id", "name_key"), {"schema": "patients"})
+    __table_args__ = (
+        Index("ix_patients_name", "organization_id", "name_key"),
+        CheckConstraint("merged_into_id <> id", name="not_merged_into_itself"),
+        Index("ix_patients_merged_into", "merged_into_id", postgresql_where="merged_into_id is not null"),
+        {"schema": "patients"},
+    )
 
     id: Mapped[Id]
     organization_id: Mapped[UUID] = mapped_column(ForeignKey("tenancy.organizations.id"))
@@ -26,8 +31,32 @@ class Patient(Base):
     birth_date: Mapped[date | None]
     sex: Mapped[str | None]
     """M, F, O or null (DICOM PatientSex)."""
+    merged_into_id: Mapped[UUID | None] = mapped_column(ForeignKey("patients.patients.id"))
+    """The same human under another row, which goes on; this one and its identifiers point there until the merge is undone."""
     created_at: Mapped[Stamp]
     updated_at: Mapped[Stamp]
+
+
+class Merge(Base):
+    """Two rows were found to be one human. Never deleted; undone where that was wrong."""
+
+    __tablename__ = "merges"
+    __table_args__ = (
+        Index("ix_merges_merged", "merged_id", unique=True, postgresql_where="undone_at is null"),
+        Index("ix_merges_survivor", "survivor_id"),
+        {"schema": "patients"},
+    )
+
+    id: Mapped[Id]
+    organization_id: Mapped[UUID] = mapped_column(ForeignKey("tenancy.organizations.id"))
+    survivor_id: Mapped[UUID] = mapped_column(ForeignKey("patients.patients.id"))
+    merged_id: Mapped[UUID] = mapped_column(ForeignKey("patients.patients.id"))
+    reason: Mapped[str]
+    made_by: Mapped[UUID | None]
+    made_at: Mapped[datetime]
+    undone_by: Mapped[UUID | None]
+    undone_at: Mapped[datetime | None]
+    undo_reason: Mapped[str | None]
 
 
 class Identifier(Base):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -12,7 +12,7 @@ from sqlalchemy import Select, select
 from sqlalchemy import text as sql
 
 from heliograph.kit.db.session import ActorSession
-from heliograph.records.patients.model import Identifier, Patient
+from heliograph.records.patients.model import Identifier, Merge, Patient
 from heliograph.records.patients.names import LAST, age_years, display_name, name_key
 
 __all__ = [
@@ -56,6 +56,9 @@ class PatientFacts:
     sex: str | None
     is_new: bool = False
     """Made by the `identify` that returned it."""
+    merge_id: UUID | None = None
+    """The merge by which the identifier that was asked for is this patient's; it was given to `merged_id`."""
+    merged_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +92,7 @@ def patient(session: ActorSession, patient_id: UUID) -> PatientFacts | None:
 
 
 def find(session: ActorSession, organization_id: UUID, authority: str, value: str) -> PatientFacts | None:
-    """The patient whom (organisation, authority, value) names."""
+    """The patient whom (organisation, authority, value) names; of merged ones the one that goes on."""
     row = session.scalars(
         select(Patient)
         .join(Identifier, Identifier.patient_id == Patient.id)
@@ -99,7 +102,17 @@ def find(session: ActorSession, organization_id: UUID, authority: str, value: st
             Identifier.value == value.strip(),
         )
     ).one_or_none()
-    return facts_of(row) if row is not None else None
+    if row is None or row.merged_into_id is None:
+        return facts_of(row) if row is not None else None
+    merge = session.scalars(select(Merge).where(Merge.merged_id == row.id, Merge.undone_at.is_(None))).one()
+    return replace(facts_of(survivor_of(session, row)), merge_id=merge.id, merged_id=row.id)
+
+
+def survivor_of(session: ActorSession, row: Patient) -> Patient:
+    """The patient who goes on for this row: itself, unless it was merged. Merges make no circles."""
+    while row.merged_into_id is not None:
+        row = session.get_one(Patient, row.merged_into_id)
+    return row
 
 
 def identifier_of(session: ActorSession, patient_id: UUID, authority: str | None = None) -> PatientIdentifier | None:
@@ -155,6 +168,7 @@ def search(session: ActorSession, text: str, organizations: Sequence[UUID], limi
     wanted = numbered.union(named) if key else numbered
     rows = session.scalars(
         visible_patients()
+        .where(Patient.merged_into_id.is_(None))
         .where(Patient.id.in_(wanted.scalar_subquery() if not key else select(wanted.subquery().c[0])))
         .order_by(Patient.name_key, Patient.id)
         .limit(limit)

@@ -1,0 +1,151 @@
+"""Two patients who are one: what is theirs follows, says so on its way out, and goes back when that was wrong."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from datetime import date
+from uuid import UUID
+
+import pydicom
+import pytest
+
+from heliograph.app.context import Context
+from heliograph.care.orders.merge import merge_patients, unmerge_patients
+from heliograph.care.orders.model import Order
+from heliograph.kit.actor import system
+from heliograph.kit.errors import NotAllowed, NotFound
+from heliograph.records.archive import corrections
+from heliograph.records.archive.model import Study
+from heliograph.records.archive.overlay import outgoing_file
+from heliograph.records.archive.queries import instance_places, study_by_uid
+from heliograph.records.patients.identify import identify
+from heliograph.records.patients.merge import MergedAlready, MergeUndone, SelfMerge, merges_of
+from heliograph.records.patients.queries import find, search
+from tests.care.worklist.scene import Scene
+from tests.cast import Cast
+from tests.records.archive import files
+from tests.web import sign_in_as
+
+
+@pytest.fixture
+def scene(context: Context, cast: Cast, owner_url: str) -> Iterator[Scene]:
+    made = Scene(context, cast, owner_url)
+    yield made
+    made.owner.dispose()
+
+
+def person(context: Context, cast: Cast, value: str, family: str, *, llano: bool = False) -> UUID:
+    organization = cast.llano if llano else cast.norfjord
+    with context.works.begin(system("test", organization)) as work:
+        found = identify(
+            work, organization, "NORFJORD", value, names=(family, "Kari"), birth_date=date(1948, 3, 12), sex="F"
+        )
+        return found.id
+
+
+def came(context: Context, cast: Cast, patient: str, name: str, study: str) -> UUID:
+    data = files.ct(study, f"{study}.1", sop=f"{study}.1.1", patient=patient, name=name, accession="")
+    files.index(context.works, context.objects, [files.drop(context.settings.spool_dir, cast, data)])
+    with context.works.read(system("test", cast.norfjord)) as work:
+        found = study_by_uid(work.session, cast.norfjord, study)
+    assert found is not None
+    return found.id
+
+
+def out(context: Context, cast: Cast, study_id: UUID) -> tuple[str, str, UUID | None]:
+    """(name, id) as the image says on its way out, and under whom the study is filed."""
+    with context.works.read(system("test", cast.norfjord)) as work:
+        (place,) = instance_places(work.session, study_id)
+        filed = work.session.get_one(Study, study_id).patient_id
+    ds = pydicom.dcmread(io.BytesIO(b"".join(outgoing_file(context.objects, place))))
+    return str(ds.PatientName), ds.PatientID, filed
+
+
+def test_studies_name_the_survivor_also_those_that_come_later_and_go_back(context: Context, cast: Cast) -> None:
+    first = came(context, cast, "NF-1", "LARSEN^Kari", "2.999.1")
+    second = came(context, cast, "NF-2", "LARSSON^Kari", "2.999.2")
+    _, _, kari = out(context, cast, first)
+    _, _, larsson = out(context, cast, second)
+    assert kari is not None and larsson is not None  # noqa: PT018
+    eirik = sign_in_as(context, cast.eirik)
+    made = eirik.post(f"/api/patients/{kari}/merge", json={"merged_id": str(larsson), "reason": "Married"})
+    assert made.status_code == 200
+    assert out(context, cast, second) == ("LARSEN^Kari", "NF-1", kari)
+    assert out(context, cast, first) == ("LARSEN^Kari", "NF-1", kari)
+    third = came(context, cast, "NF-2", "LARSSON^Kari", "2.999.3")  # the scanner goes on with the old number
+    assert out(context, cast, third) == ("LARSEN^Kari", "NF-1", kari)
+    with context.works.read(system("test", cast.norfjord)) as work:
+        authority = work.session.get_one(Study, third).dicom_patient_issuer or "NORFJORD"
+        found = find(work.session, cast.norfjord, authority, "NF-2")
+        assert found is not None
+        assert found.id == kari
+        assert [p.id for p in search(work.session, "LARS", [cast.norfjord])] == [kari]
+    # The same merge again changes nothing.
+    again = eirik.post(f"/api/patients/{kari}/merge", json={"merged_id": str(larsson), "reason": "Married"})
+    assert again.json() == made.json()
+    with context.works.begin(cast.eirik) as work:
+        corrections.correct(work, second, "entered", {"00081030": "CT head, again"}, "typed wrong")
+
+    assert eirik.post(f"/api/merges/{made.json()['id']}/undo", json={"reason": "Two sisters"}).status_code == 204
+    assert out(context, cast, first) == ("LARSEN^Kari", "NF-1", kari)
+    for study in (second, third):
+        assert out(context, cast, study) == ("LARSSON^Kari", "NF-2", larsson)
+    with context.works.read(system("test", cast.norfjord)) as work:
+        assert work.session.get_one(Study, second).study_description == "CT head, again"  # put right since: it stays
+    listed = eirik.get(f"/api/patients/{kari}/merges").json()
+    assert [(m["merged_id"], m["undo_reason"]) for m in listed] == [(str(larsson), "Two sisters")]
+    with pytest.raises(MergeUndone), context.works.begin(cast.eirik) as work:
+        unmerge_patients(work, UUID(made.json()["id"]), "again")
+
+
+def test_merges_make_no_circles(context: Context, cast: Cast) -> None:
+    """Field report C06: with oneself, reversed, and repeated."""
+    a, b, c = (person(context, cast, v, "LARSEN") for v in ("A", "B", "C"))
+    with context.works.begin(cast.eirik) as work:
+        merge_patients(work, a, b, "one")
+    for survivor, merged, error in ((a, a, SelfMerge), (b, a, SelfMerge), (b, c, MergedAlready), (c, b, MergedAlready)):
+        with pytest.raises(error), context.works.begin(cast.eirik) as work:
+            merge_patients(work, survivor, merged, "x")
+    with context.works.begin(cast.eirik) as work:
+        merge_patients(work, c, a, "a chain, not a circle")
+    with context.works.read(system("test", cast.norfjord)) as work:
+        found = find(work.session, cast.norfjord, "NORFJORD", "B")
+        assert found is not None
+        assert found.id == c
+        assert len(merges_of(work.session, a)) == 2
+
+
+def test_orders_and_cases_follow_and_a_signed_report_is_flagged(scene: Scene) -> None:
+    case_id = scene.ready_case()
+    merged, survivor = scene.case(case_id).patient_id, scene.patient()
+    assert merged is not None
+    with scene.works.begin(scene.cast.eirik) as work:
+        merge_id = merge_patients(work, survivor, merged, "One person")
+    assert scene.case(case_id).patient_id == survivor
+    assert scene.read(case_id).state == "assigned"  # still at the top of the reader's list
+    with scene.rows() as s:
+        assert {o.patient_id for o in s.query(Order)} == {survivor}
+    with scene.works.begin(scene.cast.eirik) as work:
+        unmerge_patients(work, merge_id, "Two persons")
+    assert scene.case(case_id).patient_id == merged
+    with scene.rows() as s:
+        assert {o.patient_id for o in s.query(Order)} == {merged}
+    scene.set("update worklist.reads set state = 'done' where case_id = :c", c=case_id)
+    with scene.works.begin(scene.cast.eirik) as work:
+        merge_patients(work, survivor, merged, "One person after all")
+    assert scene.case(case_id).patient_id == merged
+    (alarm,) = scene.alarms(kind="images_left")
+    assert alarm.case_id == case_id
+
+
+def test_only_who_looks_after_the_organisation_merges_its_patients(context: Context, cast: Cast) -> None:
+    a, b = (person(context, cast, v, "LARSEN") for v in ("A", "B"))
+    theirs = person(context, cast, "A", "OTHER", llano=True)
+    for actor in (cast.otto, cast.imogen):
+        with pytest.raises((NotFound, NotAllowed)), context.works.begin(actor) as work:
+            merge_patients(work, a, b, "x")
+    with pytest.raises(NotFound), context.works.begin(cast.eirik) as work:
+        merge_patients(work, a, theirs, "x")
+    with pytest.raises(NotFound), context.works.begin(system("test", cast.norfjord, cast.llano)) as work:
+        merge_patients(work, a, theirs, "x")
