@@ -23,6 +23,7 @@ from heliograph.governance.access.model import Key, RoleAssignment, SignInAttemp
 from heliograph.governance.access.passwords import token_hash
 from heliograph.kit.actor import Actor
 from heliograph.records.archive.model import Rejection
+from heliograph.records.patients.model import Merge
 from heliograph.records.sites.model import Facility, Node, Transfer
 from tests.care.reading.help import SERIES, STUDY, Made, make_read, sign, with_session
 from tests.cast import _HASH, LONG_AGO, PASSWORD, Cast
@@ -176,7 +177,17 @@ def _rows(context: Context, owner: Engine, cast: Cast, made: Made) -> dict[str, 
             made_at=LONG_AGO,
         )
         s.add(rejection)
+        patient_id = _one(owner, "select patient_id from archive.studies where id = :x", made.study_id)
+        merge = Merge(
+            organization_id=cast.norfjord,
+            survivor_id=patient_id,
+            merged_id=patient_id,
+            reason="Fall from ladder",
+            made_at=LONG_AGO,
+        )
+        s.add(merge)
         s.commit()
+        merge_id = merge.id
         rejection_id = rejection.id
         key_id, node_id, transfer_id = key.id, node.id, transfer.id
     of_reader = {
@@ -202,6 +213,8 @@ def _rows(context: Context, owner: Engine, cast: Cast, made: Made) -> dict[str, 
         "node_id": node_id,
         "transfer_id": transfer_id,
         "rejection_id": rejection_id,
+        "patient_id": patient_id,
+        "merge_id": merge_id,
         "key_id": key_id,
         "reader_id": cast.imogen_reader,
         "shift_id": _one(owner, "select id from rota.shifts where reader_id = :x limit 1", cast.imogen_reader),
@@ -246,7 +259,7 @@ def scene(context: Context, cast: Cast, owner: Engine) -> Scene:
 
 PATIENT_IDS = frozenset(
     {"case_id", "read_id", "study_id", "order_id", "document_id", "version_id", "delivery_id", "alarm_id", "message_id", "held_id",
-     "transfer_id", "rejection_id"}
+     "transfer_id", "rejection_id", "patient_id", "merge_id"}
 )  # fmt: skip
 
 

@@ -23,6 +23,16 @@ def may_coordinate(work: Work, organization_id: UUID, facility_id: UUID | None =
     return bool(groups) and organization_id in coordinated_clients(work.session, groups)
 
 
+def may_coordinate_all(work: Work, organization_id: UUID) -> bool:
+    """As `may_coordinate`, for what concerns every facility: staff whose role is narrowed to one may not."""
+    narrowed = [
+        r.facility_id for r in work.actor.roles if r.role == "site_staff" and r.organization_id == organization_id
+    ]
+    if narrowed and None not in narrowed:
+        return may_coordinate(work, organization_id, organization_id)  # an id that is no facility's
+    return may_coordinate(work, organization_id)
+
+
 def is_staff(work: Work, organization_id: UUID, facility_id: UUID | None = None) -> bool:
     """Site staff there; a role narrowed to one facility counts for that facility only."""
     return any(

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, Field
 
 from heliograph.care.orders import mend
-from heliograph.care.orders.access import may_coordinate
+from heliograph.care.orders.access import may_coordinate, may_coordinate_all
 from heliograph.care.orders.merge import merge_patients, unmerge_patients
 from heliograph.governance.access.door import WorkDep, require_roles
 from heliograph.governance.access.users import names_of_users
@@ -196,7 +196,7 @@ def take_back(work: WorkDep, study_id: UUID, because: Because) -> Response:
 def see_merges(work: WorkDep, patient_id: UUID) -> list[MergeBody]:
     """The merges that a patient took part in, newest first."""
     found = patient(work.session, patient_id)
-    if found is None or not may_coordinate(work, found.organization_id):
+    if found is None or not may_coordinate_all(work, found.organization_id):
         raise NotFound
     return [
         MergeBody(**{n: getattr(m, n) for n in MergeBody.model_fields}) for m in merges_of(work.session, patient_id)

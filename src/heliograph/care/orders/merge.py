@@ -6,11 +6,11 @@ from uuid import UUID
 
 from sqlalchemy import update
 
-from heliograph.care.orders.access import must_coordinate
+from heliograph.care.orders.access import may_coordinate_all
 from heliograph.care.orders.errors import ReasonNeeded
 from heliograph.care.orders.events import PatientsMerged
 from heliograph.care.orders.model import Order
-from heliograph.kit.errors import NotFound
+from heliograph.kit.errors import NotAllowed, NotFound
 from heliograph.kit.work import Work
 from heliograph.records.archive import corrections
 from heliograph.records.archive.match_state import lock_accessions
@@ -86,7 +86,12 @@ def _check(work: Work, patient_id: UUID, reason: str) -> None:
     found = patient(work.session, patient_id)
     if found is None:
         raise NotFound
-    must_coordinate(work, found.organization_id)
+    if not may_coordinate_all(work, found.organization_id):
+        raise NotAllowed(
+            "This is for the organisation's staff and its coordinators.",
+            action="patient.merged",
+            organization_id=found.organization_id,
+        )
     if not reason.strip():
         raise ReasonNeeded
 
