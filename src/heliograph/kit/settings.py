@@ -115,7 +115,9 @@ class Settings(BaseSettings):
     dimse_request_seconds: float = Field(
         10.0, gt=0, description="A DICOM connection has so long to ask for an association, TLS included (ARTIM)."
     )
-    dimse_network_seconds: float = Field(60.0, gt=0, description="One DICOM PDU must be whole within so long.")
+    dimse_network_seconds: float = Field(
+        60.0, gt=0, description="One DICOM PDU must be whole, and an answer that is owed to us begin, within so long."
+    )
     dimse_idle_seconds: float = Field(600.0, gt=0, description="A DICOM association may be without a message so long.")
     dimse_window: int = Field(
         16, ge=1, le=1024, description="Most operations that a DICOM caller may have under way on an association."
