@@ -9,6 +9,7 @@ import type { Managers } from "./ohif";
 import { presetsFor } from "./presets";
 import { type ForwardedKey, type FromViewer, type OpenStudy, post, received, type ToViewer } from "./protocol";
 import { countSeries, dataSource, isSlug, slugIn } from "./source";
+import { mendVoi } from "./voi";
 import { watch } from "./watch";
 
 const parent = window.parent === window ? null : window.parent;
@@ -28,6 +29,7 @@ function hasWebGl(): boolean {
 function begin({ servicesManager, commandsManager, extensionManager }: Managers): void {
   const services = servicesManager.services;
   const watcher = watch(services, say);
+  if (window.cornerstone) mendVoi(window.cornerstone.metaData);
   watcher.begin(linkedPriors(), null);
   services.customizationService.setCustomizations(
     {
@@ -94,7 +96,15 @@ function begin({ servicesManager, commandsManager, extensionManager }: Managers)
     say({ kind: "tool", name });
   };
   const preset = (width: number, level: number) => run("setWindowLevel", { windowWidth: width, windowCenter: level });
-  const command = (name: string) => run(name === "removeSelected" ? "deleteActiveAnnotation" : name);
+  /** Plays the frames of the active viewport, or stops them; OHIF's own command only shows its player, or hides it. */
+  const cine = () => {
+    const { activeViewportId: id } = state();
+    if (!id) return;
+    const { isCineEnabled, cines } = services.cineService.getState();
+    services.cineService.setIsCineEnabled(true);
+    services.cineService.setCine({ id, isPlaying: !(isCineEnabled && cines[id]?.isPlaying) });
+  };
+  const command = (name: string) => (name === "toggleCine" ? cine() : run(name === "removeSelected" ? "deleteActiveAnnotation" : name));
   const layout = (wanted: "one" | "two" | "four" | "mpr") => {
     if (wanted === "mpr") commandsManager.runCommand("toggleHangingProtocol", { protocolId: "mpr" });
     else commandsManager.runCommand("setViewportGridLayout", { numRows: wanted === "four" ? 2 : 1, numCols: wanted === "one" ? 1 : 2 });

@@ -56,6 +56,11 @@ export interface Services {
   measurementService: PubSub & { getMeasurements: () => Measurement[] };
   cornerstoneViewportService: PubSub & { getCornerstoneViewport: (id: string) => CornerstoneViewport | null };
   customizationService: { setCustomizations: (customizations: Record<string, unknown>, scope?: "default" | "mode" | "global") => void };
+  cineService: {
+    getState: () => { isCineEnabled: boolean; cines: Record<string, { isPlaying?: boolean } | undefined> };
+    setIsCineEnabled: (enabled: boolean) => void;
+    setCine: (cine: { id: string; isPlaying: boolean }) => void;
+  };
   uiNotificationService?: { show: (options: { title: string; message: string; type: string }) => void };
 }
 
@@ -73,7 +78,10 @@ export interface DataSource {
 
 export interface Cornerstone {
   eventTarget: EventTarget;
-  metaData: { get: (type: string, imageId: string) => unknown };
+  metaData: {
+    get: (type: string, imageId: string) => unknown;
+    addProvider: (provider: (type: string, imageId: string) => unknown, priority?: number) => void;
+  };
   Enums: { Events: Record<string, string> };
 }
 

@@ -283,7 +283,7 @@ def test_cuts(context: Context, served: Served) -> None:
 
 @pytest.mark.soak
 def test_everything_for_long(context: Context, cast: Cast, served: Served) -> None:
-    try_bodies(context, cast, served, 8000)
-    try_metadata(context, cast, served, 8000)
-    try_types(context, cast, served, 4000)
-    try_cuts(context, served, 1500)
+    try_bodies(context, cast, served, 3000)
+    try_metadata(context, cast, served, 3000)
+    try_types(context, cast, served, 2000)
+    try_cuts(context, served, 600)

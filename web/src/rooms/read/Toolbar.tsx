@@ -55,6 +55,8 @@ export function Toolbar({ hasPrior }: { hasPrior: boolean }) {
       },
     })),
     { id: "viewer.reset", keys: ["r"], label: "Reset the image", when: () => !off, run: () => send({ kind: "command", name: "resetViewport" }) },
+    { id: "viewer.invert", keys: ["i"], label: "Invert the image", when: () => !off, run: () => send({ kind: "command", name: "invertViewport" }) },
+    { id: "viewer.play", keys: ["c"], label: "Play the frames, or stop", when: () => !off, run: () => send({ kind: "command", name: "toggleCine" }) },
     { id: "viewer.series.next", keys: ["Alt+ArrowDown"], label: "Next series", inFields: true, when: () => !off, run: () => send({ kind: "step-series", by: 1 }) },
     { id: "viewer.series.before", keys: ["Alt+ArrowUp"], label: "Series before", inFields: true, when: () => !off, run: () => send({ kind: "step-series", by: -1 }) },
   ]);
