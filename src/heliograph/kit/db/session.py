@@ -82,15 +82,17 @@ def acting_as(session: ActorSession, actor: Actor) -> Iterator[None]:
 
 
 def _tell(connection: Connection, actor: Actor) -> None:
-    connection.execute(
-        _SET_ACTOR,
-        {
-            "user": str(actor.id) if actor.kind == "user" and actor.id else "",
-            "kind": actor.kind,
-            "organizations": "{" + ",".join(str(o) for o in actor.organizations) + "}",
-            "session": str(actor.session_id) if actor.session_id else "",
-        },
-    )
+    connection.execute(_SET_ACTOR, told(actor))
+
+
+def told(actor: Actor) -> dict[str, str]:
+    """What PostgreSQL is told of who acts, by the names of `_SET_ACTOR`."""
+    return {
+        "user": str(actor.id) if actor.kind == "user" and actor.id else "",
+        "kind": actor.kind,
+        "organizations": "{" + ",".join(str(o) for o in actor.organizations) + "}",
+        "session": str(actor.session_id) if actor.session_id else "",
+    }
 
 
 @contextmanager

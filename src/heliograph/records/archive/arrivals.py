@@ -19,15 +19,14 @@ from dataclasses import dataclass, field
 from typing import Final, TypeVar
 from uuid import UUID
 
-from sqlalchemy import select
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from heliograph.kit.actor import system
 from heliograph.kit.codecs.dicom import Header
+from heliograph.kit.db.quick import asked
 from heliograph.kit.log import log
 from heliograph.kit.work import WorkFactory
-from heliograph.records.archive.model import Instance
 from heliograph.records.archive.spool import Incoming
 from heliograph.records.sites.queries import facility
 
@@ -39,6 +38,9 @@ _LEFT_ALONE_SECONDS: Final = 5.0
 _MOST_REMEMBERED: Final = 20_000
 _PIECE: Final = 1 << 20
 _AWAY: Final = (OperationalError, InterfaceError, PoolTimeout, TooSlow)
+_FILED: Final = (
+    "select sha256 from archive.instances where organization_id = %(organization)s and sop_instance_uid = %(uid)s"
+)
 _T = TypeVar("_T")
 _log = log(__name__)
 
@@ -75,13 +77,13 @@ class Arrivals:
         key = (entry.organization_id, header.sop_instance_uid)
         mine = _First(entry, header.data_set_offset)
         first = self._earlier(key, mine)
-        asked = self._begin(lambda: self._filed(*key))
+        question = self._begin(lambda: self._filed(*key))
         try:
             differs = first is not None and _differs(first, mine)
             entry.commit(sync_name=sync_name)
         finally:
             mine.done.set()
-        filed = self._outcome(asked, None)
+        filed = self._outcome(question, None)
         if filed is not None:
             differs = filed != _digest(entry.descriptor, header.data_set_offset)
         if not differs:
@@ -107,25 +109,22 @@ class Arrivals:
     def _begin(self, ask: Callable[[], _T]) -> Future[_T] | None:
         return self._pool.submit(ask) if time.monotonic() >= self._left_alone_until else None
 
-    def _outcome(self, asked: Future[_T] | None, otherwise: _T) -> _T:
-        if asked is None:
+    def _outcome(self, question: Future[_T] | None, otherwise: _T) -> _T:
+        if question is None:
             return otherwise
         try:
-            return asked.result(_WAIT_SECONDS)
+            return question.result(_WAIT_SECONDS)
         except _AWAY:
-            asked.cancel()
+            question.cancel()
             self._left_alone_until = time.monotonic() + _LEFT_ALONE_SECONDS
             _log.warning("the database does not answer; whether UIDs are taken is not asked for a while")
             return otherwise
 
     def _filed(self, organization_id: UUID, sop_instance_uid: str) -> bytes | None:
         """The digest of the data set that is filed under this UID."""
-        with self._works.read(system("archive", organization_id)) as work:
-            return work.session.scalar(
-                select(Instance.sha256).where(
-                    Instance.organization_id == organization_id, Instance.sop_instance_uid == sop_instance_uid
-                )
-            )
+        values = {"organization": organization_id, "uid": sop_instance_uid}
+        rows = asked(self._works.sessions, system("archive", organization_id), _FILED, values)
+        return bytes(rows[0][0]) if rows else None
 
     def _wanted(self, entry: Incoming) -> str:
         with self._works.read(system("archive", entry.organization_id)) as work:

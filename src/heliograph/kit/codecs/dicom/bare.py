@@ -22,7 +22,8 @@ def missing_header(beginning: bytes) -> bytes | None:
     """What must stand before a bare data set to make it a DICOM file (PS3.10 7.1); None if it is no bare data set.
 
     `beginning` is the file's first `BEGINNING` bytes. Only what begins in group 0008 and names a SOP class and instance is taken for
-    one (or with the prefix or in group 0002, where only what stands before them is missing): anything else, a text or a picture, is not DICOM.
+    one (or with the prefix or in group 0002, where only what stands before them is missing): anything else, a text or a picture, is
+    not DICOM.
     """
     if beginning[128:132] == b"DICM" or len(beginning) < 16:
         return None
