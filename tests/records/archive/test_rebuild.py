@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -246,6 +247,8 @@ def test_a_lost_database(context: Context, cast: Cast, filled: list[Any], new_da
     """The same organisations, made anew, have other ids; the names kept beside the objects tell who was who."""
     assert keep_names(context.works, context.objects, {}) > 0
     assert keep_names(context.works, context.objects, {}) == 0, "only what changed is written"
+    told = json.loads(context.objects.get(f"names/{cast.norfjord}.json"))
+    assert told["settings"]["NORFJORD"]["patient_id_authority"], "patients are found by it"
     new, owner_url = new_database
     other = make_cast(owner_url)
     assert other.norfjord != cast.norfjord
@@ -373,3 +376,15 @@ def test_what_declares_no_character_set_is_read_as_its_sender_writes_it(
     again(context, cast.norfjord)
     assert sql(owner_url, shown) == [("王^小东", False)]
     assert whole(context, cast)
+
+
+def test_what_a_held_object_would_put_right_is_proposed_again(context: Context, cast: Cast, owner_url: str) -> None:
+    study, series = generate_uid(), generate_uid()
+    first = files.ct(study, series, 1)
+    send(context, cast, first, files.ct(study, series, 1, sop=_uid(first), name="LARSEN^Karin"))
+    proposed = "select reason, proposal from archive.held_objects where resolved_at is null"
+    before = sql(owner_url, proposed)
+    assert [row.reason for row in before] == ["correction"]
+    sql(owner_url, LOST)
+    assert dict(again(context, cast.norfjord).held) == {"correction": 1}
+    assert sql(owner_url, proposed) == before

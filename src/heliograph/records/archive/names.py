@@ -7,7 +7,7 @@ and nodes. No patient data. A sweep keeps it; `rebuild` reads it where an organi
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -20,6 +20,8 @@ from heliograph.records.archive.place import write
 from heliograph.records.sites.nodes import nodes_of
 from heliograph.records.sites.queries import callers_of, facilities_of
 
+_SETTINGS = ("name", "jurisdiction", "time_zone", "patient_id_authority", "accession_issuer", "is_images_only")
+
 
 @dataclass(frozen=True, slots=True)
 class Names:
@@ -30,6 +32,8 @@ class Names:
     facilities: dict[UUID, str]
     callers: dict[UUID, tuple[str, str, str, str | None]]
     nodes: dict[UUID, str]
+    settings: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Of each facility, by its code: for a person who makes it anew. Identifiers of patients hang on its authority."""
 
 
 def names_now(session: ActorSession, organization_id: UUID) -> Names | None:
@@ -37,14 +41,16 @@ def names_now(session: ActorSession, organization_id: UUID) -> Names | None:
     found = organization(session, organization_id)
     if found is None:
         return None
-    facilities = {f.id: f.code for f in facilities_of(session, [organization_id], active_only=False)}
+    sites = facilities_of(session, [organization_id], active_only=False)
+    facilities = {f.id: f.code for f in sites}
     callers = {
         c.id: (facilities[c.facility_id], c.called_ae, c.calling_ae, c.address)
         for c in callers_of(session, [organization_id])
         if c.facility_id in facilities
     }
     nodes = {n.id: n.ae_title for n in nodes_of(session, [organization_id])}
-    return Names(found.slug, found.name, facilities, callers, nodes)
+    settings = {f.code: {name: getattr(f, name) for name in _SETTINGS} for f in sites}
+    return Names(found.slug, found.name, facilities, callers, nodes, settings)
 
 
 def names_kept(objects: Objects, organization_id: UUID) -> Names | None:
@@ -87,6 +93,7 @@ def _to_json(names: Names) -> bytes:
         "facilities": {str(i): code for i, code in names.facilities.items()},
         "callers": {str(i): list(caller) for i, caller in names.callers.items()},
         "nodes": {str(i): title for i, title in names.nodes.items()},
+        "settings": names.settings,
     }
     return json.dumps(document, ensure_ascii=False, indent=1, sort_keys=True).encode()
 

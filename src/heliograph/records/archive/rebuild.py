@@ -130,8 +130,8 @@ def _commit(how: Rebuild, owner: Owner, place: str, items: Sequence[Item]) -> Re
     begin = how.works.read if how.dry_run else how.works.begin
     try:
         with begin(system("rebuild", owner.organization_id)) as work:
-            objects, before = None if how.dry_run else how.objects, work.now - how.wait
-            refile(work, objects, owner.organization_id, place, items, before, done)
+            before = work.now - how.wait
+            refile(work, how.objects, owner.organization_id, place, items, before, done, dry_run=how.dry_run)
             if not how.dry_run:
                 work.record("archive.objects_refiled", organization_id=owner.organization_id, detail=done.detail())
     except (OperationalError, InterfaceError, OSError):

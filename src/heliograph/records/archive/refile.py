@@ -13,11 +13,12 @@ from sqlalchemy import select
 
 from heliograph.kit.objects import Objects
 from heliograph.kit.work import Work
-from heliograph.records.archive.examine import BAD_IDENTITY, DIFFERENT_CONTENT, Examined, Facts
+from heliograph.records.archive.examine import BAD_IDENTITY, CORRECTION, DIFFERENT_CONTENT, Examined, Facts
 from heliograph.records.archive.held import hold
 from heliograph.records.archive.index import announce, count_in
 from heliograph.records.archive.metadata import SeriesDocument
 from heliograph.records.archive.model import HeldObject, Instance, Series, Study
+from heliograph.records.archive.proposals import compared
 from heliograph.records.archive.reject_notes import hide_by_notes
 from heliograph.records.archive.rows import NewInstance, insert_instances, series_of, studies_of
 from heliograph.records.archive.spool import SpooledObject
@@ -76,14 +77,16 @@ class _Known:
 
 def refile(
     work: Work,
-    objects: Objects | None,
+    objects: Objects,
     organization_id: UUID,
     place: str,
     items: Sequence[Item],
     before: datetime,
     done: Rebuilt,
+    *,
+    dry_run: bool = False,
 ) -> None:
-    """Files a batch of one `place` (images, held, made). Without `objects` nothing outside the transaction changes.
+    """Files a batch of one `place` (images, held, made). In a dry run nothing outside the transaction changes.
 
     Work that was done is not made again:
 
@@ -117,10 +120,15 @@ def refile(
             detail = "an object with this SOP Instance UID is filed in another series"
             _hold(work, item, BAD_IDENTITY, detail, done)
         else:
-            detail = "an object with this SOP Instance UID is filed with other content; the first stays"
-            _hold(work, item, DIFFERENT_CONTENT, detail, done)
+            found = compared(work.session, objects, item.entry)
+            if found.is_known:
+                _note(work, item, "the same picture is filed, with what it says in force", done)
+            else:
+                kind = DIFFERENT_CONTENT if found.values is None else CORRECTION
+                _hold(work, item, kind, found.detail, done, found.values)
     if wanted:
-        _insert(work, objects, organization_id, wanted, before, is_made_here=place == "made", done=done)
+        kept = None if dry_run else objects
+        _insert(work, kept, organization_id, wanted, before, is_made_here=place == "made", done=done)
 
 
 def _known(work: Work, organization_id: UUID, items: Sequence[Item]) -> dict[str, _Known]:
@@ -140,8 +148,10 @@ def _known(work: Work, organization_id: UUID, items: Sequence[Item]) -> dict[str
     return {uid: _Known(key, sha, (study, series)) for uid, key, sha, study, series in rows}
 
 
-def _hold(work: Work, item: Item, reason: str, detail: str, done: Rebuilt) -> None:
-    if hold(work, item.entry, item.key, reason, detail):
+def _hold(
+    work: Work, item: Item, reason: str, detail: str, done: Rebuilt, proposal: dict[str, str] | None = None
+) -> None:
+    if hold(work, item.entry, item.key, reason, detail, proposal):
         done.held[reason] += 1
     else:
         _note(work, item, "the same bytes are held", done)
