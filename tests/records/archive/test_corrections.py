@@ -315,3 +315,12 @@ def test_searches_find_and_tell_what_is_put_right(context: Context, cast: Cast) 
                         assert match.elements[NAME] == {"vr": "PN", "Value": [{"Alphabetic": "ÅS^Kari"}]}
                         assert match.elements["00104000"] == {"vr": "LT", "Value": ["a comment"]}
                         assert match.elements[ACCESSION] == {"vr": "SH", "Value": ["A2"]}
+
+
+def test_a_correction_that_comes_with_the_first_is_proposed_all_the_same(context: Context, cast: Cast) -> None:
+    """Both in one batch: the first is being filed when the second is met."""
+    done = came(context, cast, *slices(count=1), *slices(count=1, name="LARSSON^Kari"))
+    assert (done.stored, done.held) == (1, 1)
+    assert held(context, cast)[0].reason == "correction"
+    accept(context, cast, held(context, cast)[0].id)
+    assert pydicom.dcmread(io.BytesIO(out(context, cast)[0])).PatientName == "LARSSON^Kari"

@@ -69,6 +69,7 @@ def index_examined(work: Work, objects: Objects, batch: Sequence[Examined]) -> I
     known = _known(work, organization_id, [e.facts.header.sop_instance_uid for e in batch if e.facts])
     placed: list[tuple[str, Path]] = []
     wanted: list[tuple[SpooledObject, Facts]] = []
+    here: dict[str, Path] = {}
     for entry in batch:
         if entry.facts is None:
             _hold(work, entry, entry.reason, entry.detail, placed, done)
@@ -77,6 +78,7 @@ def index_examined(work: Work, objects: Objects, batch: Sequence[Examined]) -> I
         first = known.get(header.sop_instance_uid)
         if first is None:
             known[header.sop_instance_uid] = _Known(entry.sha256, header.study_instance_uid, header.series_instance_uid)
+            here[header.sop_instance_uid] = entry.file.path
             wanted.append((entry.file, entry.facts))
         elif first.sha256 == entry.sha256:
             done.repeated += 1
@@ -88,7 +90,7 @@ def index_examined(work: Work, objects: Objects, batch: Sequence[Examined]) -> I
             detail = "an object with this SOP Instance UID is filed in another series"
             _hold(work, entry, reading.BAD_IDENTITY, detail, placed, done)
         else:
-            found = compared(work.session, objects, entry)
+            found = compared(work.session, objects, entry, here.get(header.sop_instance_uid))
             if found.is_known:
                 done.repeated += 1
                 done.finished.append(entry.file)

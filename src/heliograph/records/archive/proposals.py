@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from uuid import UUID
 
 from sqlalchemy import select
@@ -82,8 +83,11 @@ class Compared:
     is_known: bool = False
 
 
-def compared(session: ActorSession, objects: Objects, entry: Examined) -> Compared:
-    """Compares a received object, whose UID is filed with other bytes in the same series, with the filed one."""
+def compared(session: ActorSession, objects: Objects, entry: Examined, beside: Path | None = None) -> Compared:
+    """Compares a received object, whose UID is filed with other bytes in the same series, with the filed one.
+
+    `beside` is the file of the first one where it is being filed only now.
+    """
     first = "an object with this SOP Instance UID is filed"
     header = entry.facts.header if entry.facts else None
     if entry.facts is None or header is None:
@@ -93,10 +97,12 @@ def compared(session: ActorSession, objects: Objects, entry: Examined) -> Compar
             Instance.organization_id == entry.file.organization_id, Instance.sop_instance_uid == header.sop_instance_uid
         )
     ).one_or_none()
-    if row is None:
+    if row is None and beside is None:
         return Compared(f"{first} with other content; the first stays")
     try:
-        filed = source_of(objects, StoredObject(*row[1:]))
+        filed = source_of(objects, StoredObject(*row[1:])) if row is not None else beside
+        if filed is None:
+            raise FileNotFoundError
         if header.has_pixels and not same_pixels(filed, entry.file.path):
             return Compared(f"{first} with other pixels; the first stays")
         tags = {f"{tag:08X}" for tag in differing(filed, entry.file.path)} - _OF_NO_WEIGHT
@@ -109,7 +115,7 @@ def compared(session: ActorSession, objects: Objects, entry: Examined) -> Compar
         return Compared(f"{first} with other content ({words(beyond[:_MOST_NAMED])}{more}); the first stays")
     document = json.loads(entry.facts.document)
     values = {tag: json_text(document.get(tag, {})) for tag in sorted(tags)}
-    in_force = overlays(session, [row[0]]).get(row[0])
+    in_force = overlays(session, [row[0]]).get(row[0]) if row is not None else None
     right = {f"{tag:08X}": text for tag, text in in_force.values.items()} if in_force else {}
     if values.items() <= right.items():
         return Compared("", is_known=True)

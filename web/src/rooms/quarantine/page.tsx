@@ -1,10 +1,10 @@
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { useNavigate, useParams } from "react-router";
-import { api, queryClient, url } from "../../api/client";
+import { api, ApiError, queryClient, url } from "../../api/client";
 import { herePlace, useSession } from "../../api/session";
 import type { HeldDetail, HeldObject } from "../../api/types";
-import { Button, Chip, type Column, DataTable, dayClock, Empty, ErrorState, Facts, Foot, MINUTE, near, Page, Panel, ReasonDialog, SkeletonRows, SkeletonText, StateDot, toast, useKeys, useNow, useTable } from "../../kit";
+import { Button, Chip, type Column, ConfirmDialog, DataTable, dayClock, Empty, ErrorState, Facts, Foot, MINUTE, near, Page, Panel, ReasonDialog, SkeletonRows, SkeletonText, StateDot, toast, useKeys, useNow, useTable } from "../../kit";
 import { ElementsTable } from "./ElementsTable";
 import "./quarantine.css";
 import { bytes, whatItMeans, WHY } from "./words";
@@ -26,7 +26,7 @@ export default function QuarantinePage() {
     { id: "at", head: `Came, ${here.label}`, width: 138, fixed: true, cell: (one) => <span className="num" title={`${dayClock(one.received_at, "UTC")} UTC`}>{near(one.received_at, here.zone, now)}</span>, sort: (one) => one.received_at },
     { id: "facility", head: "From", width: 140, cell: (one) => one.facility_name ?? <span className="q">unknown</span>, sort: (one) => one.facility_name },
     { id: "why", head: "Why it waits", width: 250, fixed: true, cell: (one) => <StateDot state="held">{WHY[one.reason] ?? one.reason}</StateDot>, sort: (one) => one.reason },
-    { id: "detail", head: "What was found", cell: (one) => <span title={one.detail}>{one.detail}</span> },
+    { id: "detail", head: "What was found", cell: (one) => <span title={one.detail}>{one.alike > 1 && <Chip tone="outline">{one.alike} objects</Chip>} {one.detail}</span> },
     { id: "size", head: "Size", width: 90, show: "wide", cell: (one) => <span className="num q">{bytes(one.length)}</span>, sort: (one) => one.length },
     { id: "uid", head: "SOP Instance UID", width: 260, show: "wide", cell: (one) => <span className="num q">{one.sop_instance_uid}</span>, sort: (one) => one.sop_instance_uid },
   ];
@@ -63,7 +63,7 @@ export default function QuarantinePage() {
           </Panel>
           {heldId && <Detail key={heldId} id={heldId} onClose={close} zone={here.zone} label={here.label} />}
         </div>
-        <Foot keys={[{ keys: ["j", "k"], label: "move" }, { keys: ["Enter"], label: "look into it" }, { keys: ["t"], label: "try again" }, { keys: ["x"], label: "dismiss" }, { keys: ["Escape"], label: "close" }]} />
+        <Foot keys={[{ keys: ["j", "k"], label: "move" }, { keys: ["Enter"], label: "look into it" }, { keys: ["a"], label: "accept a correction" }, { keys: ["t"], label: "try again" }, { keys: ["x"], label: "dismiss" }, { keys: ["Escape"], label: "close" }]} />
       </div>
     </Page>
   );
@@ -72,6 +72,7 @@ export default function QuarantinePage() {
 function Detail({ id, onClose, zone, label }: { id: string; onClose: () => void; zone: string; label: string }) {
   const found = useQuery({ queryKey: ["held", id], queryFn: ({ signal }) => api.get<HeldDetail>(url`/api/held-objects/${id}`, signal), staleTime: Infinity });
   const [dismissing, setDismissing] = useState(false);
+  const [asking, setAsking] = useState(false);
   const [busy, setBusy] = useState(false);
   const one = found.data;
   const again = () => queryClient.invalidateQueries({ queryKey: ["held"], exact: true });
@@ -88,7 +89,28 @@ function Detail({ id, onClose, zone, label }: { id: string; onClose: () => void;
       setBusy(false);
     }
   };
+  const undo = async (studyId: string) => {
+    await api.post(url`/api/studies/${studyId}/corrections/undo`, { reason: "Accepted by mistake" });
+    toast({ tone: "done", text: "Taken back. The study is as it was" });
+  };
+  const accept = async (confirmed: boolean) => {
+    setBusy(true);
+    try {
+      const { study_id } = await api.post<{ study_id: string }>(url`/api/held-objects/${id}/accept`, { reason: "Taken as the site sent it again", confirm_other_person: confirmed });
+      toast({ tone: "done", text: "Taken for the whole study", undo: () => undo(study_id) });
+      void again();
+      onClose();
+    } catch (error) {
+      if (confirmed) throw error;
+      if (error instanceof ApiError && error.code === "other-person") setAsking(true);
+      else toast({ tone: "warn", text: error instanceof Error ? error.message : "It was not taken" });
+    } finally {
+      setBusy(false);
+    }
+  };
+  const canAccept = one?.reason === "correction";
   useKeys("Quarantine", [
+    { id: "quarantine.accept", keys: ["a"], label: "Accept the correction for the whole study", when: () => canAccept && !busy, run: () => void accept(false) },
     { id: "quarantine.retry", keys: ["t"], label: "Try to file it again", when: () => one !== undefined, run: () => void retry() },
     { id: "quarantine.dismiss", keys: ["x"], label: "Dismiss it, with a reason", when: () => one !== undefined, run: () => setDismissing(true) },
   ]);
@@ -98,6 +120,11 @@ function Detail({ id, onClose, zone, label }: { id: string; onClose: () => void;
       title={one ? (WHY[one.reason] ?? one.reason) : "Object"}
       end={
         <>
+          {canAccept && (
+            <Button size="sm" look="primary" busy={busy} keyHint="a" onClick={() => void accept(false)}>
+              Accept
+            </Button>
+          )}
           <Button size="sm" disabled={!one} busy={busy} keyHint="t" onClick={() => void retry()}>
             Try again
           </Button>
@@ -128,6 +155,7 @@ function Detail({ id, onClose, zone, label }: { id: string; onClose: () => void;
                   ["Found", <span key="detail" className="amber">{one.detail}</span>],
                   ["From", one.facility_name ?? "unknown"],
                   ["Came", `${dayClock(one.received_at, zone)} ${label}, ${dayClock(one.received_at, "UTC")} UTC`],
+                  ...(one.alike > 1 ? [["Alike", `${one.alike} objects of this study wait for the same reason`] as const] : []),
                   ["Size", <span key="size" className="num">{bytes(one.length)}</span>],
                   ...(one.sop_instance_uid ? [["SOP UID", <span key="uid" className="num">{one.sop_instance_uid}</span>] as const] : []),
                 ]}
@@ -169,14 +197,19 @@ function Detail({ id, onClose, zone, label }: { id: string; onClose: () => void;
           usual={["Sent by mistake", "The first one is right", "Not an image of ours"]}
           onClose={() => setDismissing(false)}
           onReason={async (reason) => {
-            await api.post(url`/api/held-objects/${id}/dismiss`, { reason });
+            await api.post(url`/api/held-objects/${id}/dismiss`, { reason, all_alike: true });
             toast({ tone: "done", text: "Dismissed. Its bytes are kept" });
             void again();
             onClose();
           }}
         >
-          It will not be filed and leaves this list. Its bytes and your reason are kept.
+          {one && one.alike > 1 ? `All ${one.alike} objects of this study that wait for the same reason leave this list and are not filed.` : "It will not be filed and leaves this list."} The bytes and your reason are kept.
         </ReasonDialog>
+      )}
+      {asking && (
+        <ConfirmDialog opened title="Another person is known under this identifier" confirm="It is the same person" onClose={() => setAsking(false)} onConfirm={() => accept(true)}>
+          The patient known under the new identifier has another name and another birth date than these images say. Accept only if you are sure that it is one person.
+        </ConfirmDialog>
       )}
     </Panel>
   );

@@ -12,6 +12,7 @@ describe("words of the quarantine", () => {
     const held = { reason: "different_content", differences: [] };
     expect(whatItMeans({ ...held, same_pixels: true })).toContain("corrected");
     expect(whatItMeans({ ...held, same_pixels: false })).toContain("Another picture");
+    expect(whatItMeans({ ...held, reason: "correction", same_pixels: true })).toContain("Accept takes them");
     expect(whatItMeans({ ...held, reason: "unreadable", same_pixels: null })).toContain("no DICOM object");
   });
 });

@@ -1,6 +1,7 @@
 import type { HeldDetail } from "../../api/types";
 
 export const WHY: Record<string, string> = {
+  correction: "Same picture, put right",
   different_content: "Other content under a filed UID",
   bad_identity: "Its UIDs can't be right",
   unreadable: "Can't be read",
@@ -12,6 +13,7 @@ export function whatItMeans(one: Pick<HeldDetail, "reason" | "same_pixels" | "di
   if (one.reason === "unreadable") return "What came is no DICOM object that can be read: cut off on its way, or another kind of file. Ask the site to send it again; try again if the file is whole.";
   if (one.reason === "bad_identity") return "A UID is missing, wrong, or already filed in another series. It would be unclear which study it belongs to.";
   if (one.reason === "held_before") return "The index was made anew from the objects, and why this one was held is not known any more. As far as its bytes tell it could be filed: try again.";
+  if (one.reason === "correction") return "The same picture came again under other attributes of patient or study: the site has probably corrected them. Accept takes them for the whole study; the images stay as they were stored and say so on their way out.";
   if (one.same_pixels === true) return "The same picture came with other words: the site has probably corrected them. What was filed first stays and is what is read.";
   return "Another picture came under the same UID. What was filed first stays and is what is read.";
 }
