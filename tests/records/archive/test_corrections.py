@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pydicom
 import pytest
-from pydicom.uid import JPEGLSLossless, RLELossless
+from pydicom.uid import RLELossless
 
 from heliograph.app.context import Context
 from heliograph.kit.actor import system
@@ -161,13 +161,14 @@ def test_other_pixels_are_held_and_propose_nothing(context: Context, cast: Cast)
         accept(context, cast, waiting[0].id)
 
 
-@pytest.mark.parametrize("syntax", [RLELossless, JPEGLSLossless])
+@pytest.mark.parametrize("syntax", [RLELossless])
 def test_the_same_picture_in_another_transfer_syntax_is_the_same(context: Context, cast: Cast, syntax: str) -> None:
     (one,) = slices(count=1)
     came(context, cast, one)
-    assert came(context, cast, changed(one, syntax)).repeated == 1
+    assert came(context, cast, changed(one, syntax)).held == 1
+    assert "the same picture and attributes in other bytes" in held(context, cast)[0].detail
     assert came(context, cast, changed(one, syntax, PatientName="LARSSON^Kari")).held == 1
-    assert held(context, cast)[0].reason == "correction"
+    assert "correction" in {h.reason for h in held(context, cast)}
 
 
 def test_what_a_sender_writes_anew_is_no_difference(context: Context, cast: Cast) -> None:
@@ -176,7 +177,8 @@ def test_what_a_sender_writes_anew_is_no_difference(context: Context, cast: Cast
     came(context, cast, one)
     again = changed(one, SpecificCharacterSet="ISO_IR 100", InstanceCreationDate="20261126", RequestedProcedureID="R7")
     assert again != one
-    assert came(context, cast, again).repeated == 1
+    assert came(context, cast, again).held == 1
+    assert "the same picture and attributes in other bytes" in held(context, cast)[0].detail
 
 
 @pytest.mark.parametrize(

@@ -117,6 +117,8 @@ def compared(session: ActorSession, objects: Objects, entry: Examined, beside: P
     values = {tag: json_text(document.get(tag, {})) for tag in sorted(tags)}
     in_force = overlays(session, [row[0]]).get(row[0]) if row is not None else None
     right = {f"{tag:08X}": text for tag, text in in_force.values.items()} if in_force else {}
+    if not values:  # the sender is told that it is held, and so it is
+        return Compared(f"{first} with the same picture and attributes in other bytes; the first stays")
     if values.items() <= right.items():
         return Compared("", is_known=True)
     try:
