@@ -27,6 +27,7 @@ from heliograph.exchange.dimse.scu_jobs import enqueue_due, run_transfer
 from heliograph.exchange.dimse.server import listening
 from heliograph.kit.actor import system
 from heliograph.kit.clock import FixedClock
+from heliograph.kit.net.dicom import StoreRequest
 from heliograph.kit.net.dicom.client import STUDY_FIND, STUDY_GET
 from heliograph.kit.net.dicom.identifiers import query_for
 from heliograph.records.archive import indexer, queries
@@ -34,6 +35,7 @@ from heliograph.records.sites import nodes, transfers
 from heliograph.records.sites.administer import add_caller
 from heliograph.records.sites.transfers import TransferFacts
 from tests.cast import Cast
+from tests.exchange import refused
 from tests.kit.net.archive import DCMQRSCP, STORESCP, dcmqrscp, storescp
 from tests.records.archive import files
 
@@ -580,3 +582,16 @@ def test_what_can_not_be_decompressed_is_not_sent_at_all(context: Context, cast:
     assert (done.state, got) == ("failed", []), "no further try would do better"
     assert done.error is not None
     assert "can't be decompressed" in done.error
+
+
+def test_what_is_fetched_loses_what_has_no_place_in_a_data_set(context: Context, cast: Cast) -> None:
+    """Field report B10: as at the doors; what can't be read is kept all the same, and held when it is indexed."""
+    node = nodes.NodeFacts(
+        UUID(int=1), cast.norfjord, cast.norfjord_facility, "n", "N", "H", "127.0.0.1", 1, "off", True, True, True, True
+    )
+    strays, without = refused.with_strays("1.2.3.7")
+    for sent, kept in ((strays, without), (refused.too_deep(), None)):
+        body = files.body(sent)
+        request = StoreRequest(refused.CT, "1.2.3.7", refused.EXPLICIT, len(body), memoryview(body), None)
+        path = scu_fetch.keep(context.settings, node, cast.norfjord, cast.norfjord_facility, request)
+        assert files.body(path.read_bytes()) == files.body(kept or sent)

@@ -18,6 +18,7 @@ from heliograph.records.archive.bring_in import BroughtIn, bring_in, sources
 from heliograph.records.archive.errors import OutOfSpace
 from heliograph.records.archive.present import digest_filed
 from tests.cast import Cast
+from tests.exchange import refused
 from tests.records.archive import files
 from tests.records.archive.test_export import small_files
 
@@ -71,6 +72,29 @@ def test_a_bare_data_set_gets_its_header(context: Context, cast: Cast, tmp_path:
     (kept,) = spool.waiting(context.settings.spool_dir)
     assert read_header(kept.path).sop_instance_uid == "2.999.1.1.7"
     assert kept.path.read_bytes().endswith((tmp_path / "old").read_bytes())
+
+
+@pytest.mark.parametrize("uid", ["../../x", "/etc/x"])
+def test_no_name_of_a_member_or_uid_becomes_a_path(context: Context, cast: Cast, tmp_path: Path, uid: str) -> None:
+    """Field report J01: a member may be called anything, a PatientID be anything; a UID that is none is refused."""
+    path, before = tmp_path / "x.zip", set(tmp_path.iterdir())
+    with zipfile.ZipFile(path, "w") as made:
+        made.writestr("../../../etc/heliograph.dcm", files.ct("2.999.1", "2.999.1.1", 1, patient=uid))
+        made.writestr("/etc/heliograph.dcm", files.ct("2.999.1", "2.999.1.1", 2))
+        made.writestr("uid.dcm", refused.file(b"".join(refused.identity(uid)), "1.2.3.4"))
+    done = brought(context, cast, path)
+    assert (done.stored, [name for name, _ in done.refused]) == (2, ["uid.dcm"])
+    left = [p.relative_to(context.settings.spool_dir) for p in context.settings.spool_dir.rglob("*") if p.is_file()]
+    assert {p.parts[0] for p in left} == {"incoming"}
+    assert set(tmp_path.iterdir()) - before <= {path, context.settings.data_dir}
+
+
+def test_elements_of_files_inside_a_data_set_are_left_out(context: Context, cast: Cast, tmp_path: Path) -> None:
+    """Field report B10."""
+    data, without = refused.with_strays("1.2.3.7")
+    (tmp_path / "one").write_bytes(data)
+    assert brought(context, cast, tmp_path / "one").stored == 1
+    assert [one.path.read_bytes() for one in spool.waiting(context.settings.spool_dir)] == [without]
 
 
 def test_a_zip_that_is_cut_off_is_told(context: Context, cast: Cast, tmp_path: Path) -> None:

@@ -34,6 +34,11 @@ def test_it_works(context: Context, cast: Cast) -> None:
         astrid.post("/api/admin/facilities", json={**FACILITY, "organization_id": str(cast.norfjord)}).json()["code"]
         == "code-taken"
     )
+    assert {f["held_answer"] for f in astrid.get("/api/admin/facilities").json()} == {"warning"}
+    assert astrid.patch(f"/api/admin/facilities/{id_}", json={"held_answer": "failure"}).status_code == 204
+    assert astrid.patch(f"/api/admin/facilities/{id_}", json={"held_answer": "silence"}).status_code == 422
+    answers = {f["code"]: f["held_answer"] for f in astrid.get("/api/admin/facilities").json()}
+    assert answers == {"NORFJORD": "warning", "NF2": "failure"}
     caller = {"facility_id": id_, "called_ae": "HELIO_NF", "calling_ae": "NF2_CR", "address": "10.1.0.0/16"}
     assert astrid.post("/api/admin/callers", json=caller).status_code == 201
     assert {c["calling_ae"] for c in astrid.get("/api/admin/callers").json()} == {"NF_CT1", "NF2_CR"}
@@ -50,7 +55,7 @@ def test_it_works(context: Context, cast: Cast) -> None:
             text("select action from audit.events where subject_kind is not null order by id")
         ).all()
     assert [a for a in actions if not a.startswith("session.")] == [
-        "facility.added", "facility.changed", "caller.added", "endpoint.added",
+        "facility.added", "facility.changed", "facility.changed", "caller.added", "endpoint.added",
     ]  # fmt: skip
 
 

@@ -32,6 +32,7 @@ from heliograph.kit.net.dicom.identifiers import Level, query_for
 from heliograph.kit.settings import Settings
 from heliograph.records.archive import spool
 from heliograph.records.archive.errors import OutOfSpace
+from heliograph.records.archive.look import look as look_into
 from heliograph.records.sites.nodes import NodeFacts
 
 SETTLE_SECONDS = 20.0
@@ -216,6 +217,7 @@ def keep(settings: Settings, node: NodeFacts, organization_id: UUID, facility_id
     folder, free = settings.spool_dir, settings.min_free_mb
     with spool.incoming(folder, organization_id, facility_id, node.id, min_free_mb=free) as entry:
         request.write_to(entry.descriptor, header)
+        look_into(entry)  # takes out what has no place in a data set; what can't be read is held when it is indexed
         return entry.commit().path
 
 

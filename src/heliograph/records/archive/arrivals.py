@@ -92,19 +92,20 @@ class Arrivals:
 
     def _earlier(self, key: tuple[UUID, str], mine: _First) -> _First | None:
         """The one that waits in the spool under this UID, durable by now; if there is none, `mine` is from now on."""
-        with self._lock:
-            first = self._first.get(key)
-        if first is not None:
+        gone: _First | None = None
+        while True:
+            with self._lock:
+                first = self._first.get(key)
+                if first is None or first is gone:
+                    self._first[key] = mine
+                    self._first.move_to_end(key)
+                    if len(self._first) > _MOST_REMEMBERED:
+                        self._first.popitem(last=False)
+                    return None
             first.done.wait(_WAIT_SECONDS)  # what is indexed first is filed: mine shall come after it
             if first.entry.committed is not None and first.entry.committed.path.exists():
                 return first
-        with self._lock:
-            if self._first.get(key) in (None, first):
-                self._first[key] = mine
-            self._first.move_to_end(key)
-            if len(self._first) > _MOST_REMEMBERED:
-                self._first.popitem(last=False)
-        return None
+            gone = first
 
     def _begin(self, ask: Callable[[], _T]) -> Future[_T] | None:
         return self._pool.submit(ask) if time.monotonic() >= self._left_alone_until else None

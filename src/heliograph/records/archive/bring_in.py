@@ -14,10 +14,11 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 from uuid import UUID
 
-from heliograph.kit.codecs.dicom import DicomError, Header, NotDicom, dicom_json, read_header
+from heliograph.kit.codecs.dicom import DicomError, Header, NotDicom, dicom_json
 from heliograph.kit.codecs.dicom.bare import BEGINNING, missing_header
 from heliograph.kit.codecs.dicom.dicomdir import file_ids
 from heliograph.records.archive import spool
+from heliograph.records.archive.look import look
 
 MOST_BYTES = 16 << 30
 """Of one file, unpacked."""
@@ -81,7 +82,8 @@ def bring_in(
 ) -> BroughtIn:
     """Spools each DICOM object of `files`; each is durable when its `on_each` is called.
 
-    A bare data set gets the file meta information that it lacks; its own bytes stay as they are. What is in the archive already, by
+    A bare data set gets the file meta information that it lacks; its own bytes stay as they are. Elements of files inside a data set
+    are left out, as at the other doors. What is in the archive already, by
     `filed` (SOP Instance UID -> SHA-256 of the filed data set), is passed over: who begins again goes on where it ended.
 
     `into` is told as it goes, so that the caller has it also when this raises.
@@ -95,7 +97,10 @@ def bring_in(
         try:
             with spool.incoming(spool_dir, organization_id, facility_id, caller_id, min_free_mb=min_free_mb) as entry:
                 _copy(source, entry)
-                header = read_header(entry.temporary)
+                looked = look(entry)
+                if looked.header is None:
+                    raise looked.error or NotDicom()
+                header = looked.header
                 if _is_filed(header, entry.temporary, filed):
                     done.known += 1
                 elif header.sop_class_uid:
