@@ -11,6 +11,7 @@ import pydicom
 import pytest
 
 from heliograph.app.context import Context
+from heliograph.care.orders.mend import file_under_patient, put_right, take_back
 from heliograph.care.orders.merge import merge_patients, unmerge_patients
 from heliograph.care.orders.model import Order
 from heliograph.kit.actor import system
@@ -20,7 +21,7 @@ from heliograph.records.archive.model import Study
 from heliograph.records.archive.overlay import outgoing_file
 from heliograph.records.archive.queries import instance_places, study_by_uid
 from heliograph.records.patients.identify import identify
-from heliograph.records.patients.merge import MergedAlready, MergeUndone, SelfMerge, merges_of
+from heliograph.records.patients.merge import MergedAlready, MergedFurther, MergeUndone, SelfMerge, merges_of
 from heliograph.records.patients.queries import find, search
 from tests.care.worklist.scene import Scene
 from tests.cast import Cast
@@ -149,3 +150,56 @@ def test_only_who_looks_after_the_organisation_merges_its_patients(context: Cont
         merge_patients(work, a, theirs, "x")
     with pytest.raises(NotFound), context.works.begin(system("test", cast.norfjord, cast.llano)) as work:
         merge_patients(work, a, theirs, "x")
+
+
+def test_a_merge_is_taken_back_as_a_whole_whatever_was_put_right_meanwhile(context: Context, cast: Cast) -> None:
+    first = came(context, cast, "NF-1", "LARSEN^Kari", "2.999.1")
+    second = came(context, cast, "NF-2", "LARSSON^Kari", "2.999.2")
+    kari, larsson = out(context, cast, first)[2], out(context, cast, second)[2]
+    assert kari is not None
+    assert larsson is not None
+    with context.works.begin(cast.eirik) as work:
+        merge_id = merge_patients(work, kari, larsson, "Married")
+    with pytest.raises(corrections.OfAMerge), context.works.begin(cast.eirik) as work:
+        take_back(work, second, "not hers")  # one study alone would be under a patient who does not go on
+    for undone in (False, True):
+        with context.works.begin(cast.eirik) as work:
+            put_right(work, second, {"00081030": f"CT head {undone}"}, "typed wrong")
+        if undone:
+            with context.works.begin(cast.eirik) as work:
+                take_back(work, second, "it was right")
+    with pytest.raises(corrections.OfAMerge), context.works.begin(cast.eirik) as work:
+        for _ in range(3):
+            take_back(work, second, "further and further")
+    with context.works.begin(cast.eirik) as work:
+        unmerge_patients(work, merge_id, "Two sisters")
+    assert out(context, cast, second) == ("LARSSON^Kari", "NF-2", larsson)
+
+
+def test_what_is_filed_under_a_merged_patient_is_the_survivors(context: Context, cast: Cast) -> None:
+    first = came(context, cast, "NF-1", "LARSEN^Kari", "2.999.1")
+    second = came(context, cast, "NF-2", "LARSSON^Kari", "2.999.2")
+    third = came(context, cast, "NF-3", "NILSEN^Nora", "2.999.3")
+    kari, larsson = out(context, cast, first)[2], out(context, cast, second)[2]
+    assert kari is not None
+    assert larsson is not None
+    with context.works.begin(cast.eirik) as work:
+        merge_patients(work, kari, larsson, "Married")
+        file_under_patient(work, third, larsson, "She was on the table")
+    assert out(context, cast, third) == ("LARSEN^Kari", "NF-1", kari)
+
+
+def test_of_several_merges_the_last_goes_first(context: Context, cast: Cast) -> None:
+    """Else what came by the first would stay with who came last."""
+    a, b, c = (person(context, cast, v, "LARSEN") for v in ("A", "B", "C"))
+    with context.works.begin(cast.eirik) as work:
+        first = merge_patients(work, b, a, "one")
+        last = merge_patients(work, c, b, "one")
+    with pytest.raises(MergedFurther), context.works.begin(cast.eirik) as work:
+        unmerge_patients(work, first, "two")
+    with context.works.begin(cast.eirik) as work:
+        unmerge_patients(work, last, "two")
+        unmerge_patients(work, first, "two")
+    with context.works.read(system("test", cast.norfjord)) as work:
+        found = {v: find(work.session, cast.norfjord, "NORFJORD", v) for v in "ABC"}
+    assert {v: p.id for v, p in found.items() if p} == {"A": a, "B": b, "C": c}

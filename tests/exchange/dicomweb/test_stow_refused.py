@@ -21,7 +21,7 @@ from heliograph.kit.actor import system
 from heliograph.kit.clock import FixedClock
 from heliograph.kit.codecs.dicom import read_file_meta
 from heliograph.records.archive import indexer, spool
-from heliograph.records.archive.held import HeldFacts, dismiss_held, held_objects
+from heliograph.records.archive.held import HeldFacts, dismiss_held
 from tests.cast import Cast
 from tests.exchange import refused
 from tests.exchange.dicomweb.conftest import Served
@@ -60,7 +60,7 @@ def index(context: Context) -> None:
 
 def held(context: Context, cast: Cast) -> list[HeldFacts]:
     with context.works.read(system("test", cast.norfjord)) as work:
-        return held_objects(work.session)
+        return files.held_objects(work.session)
 
 
 def rows(owner_url: str, statement: str, **values: Any) -> list[Any]:

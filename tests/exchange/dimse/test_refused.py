@@ -19,7 +19,7 @@ from heliograph.kit.net.dicom import StorageListener
 from heliograph.kit.net.dicom import command as dimse
 from heliograph.kit.net.dicom.association import Remote, associate
 from heliograph.records.archive import indexer, spool
-from heliograph.records.archive.held import HeldFacts, held_objects
+from heliograph.records.archive.held import HeldFacts
 from tests.cast import Cast
 from tests.exchange import refused
 from tests.records.archive import files
@@ -55,7 +55,7 @@ def index(context: Context) -> None:
 
 def held(context: Context, cast: Cast) -> list[HeldFacts]:
     with context.works.read(system("test", cast.norfjord)) as work:
-        return held_objects(work.session)
+        return files.held_objects(work.session)
 
 
 @pytest.mark.parametrize("kind", list(refused.REFUSED))

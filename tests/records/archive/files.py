@@ -11,12 +11,16 @@ import pydicom
 from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
+from sqlalchemy import select
 
 from heliograph.kit.actor import system
 from heliograph.kit.codecs.dicom import read_file_meta
+from heliograph.kit.db.session import ActorSession
 from heliograph.kit.work import WorkFactory
 from heliograph.records.archive import spool
+from heliograph.records.archive.held import HeldFacts, held_object
 from heliograph.records.archive.index import Indexed, index_batch
+from heliograph.records.archive.model import HeldObject
 from tests.cast import Cast
 
 
@@ -81,3 +85,10 @@ def index(works: WorkFactory, objects: object, files: list[spool.SpooledObject])
 def body(data: bytes) -> bytes:
     """The data set of a Part 10 file."""
     return data[read_file_meta(memoryview(data)).data_set_offset :]
+
+
+def held_objects(session: ActorSession) -> list[HeldFacts]:
+    """Each object that waits for a person, newest first."""
+    ids = select(HeldObject.id).where(HeldObject.resolved_at.is_(None)).order_by(HeldObject.received_at.desc())
+    found = [held_object(session, held_id) for held_id in session.scalars(ids).all()]
+    return [one for one in found if one is not None]

@@ -11,7 +11,6 @@ from heliograph.app.context import Context
 from heliograph.kit.actor import system
 from heliograph.records.archive import indexer, spool
 from heliograph.records.archive.arrivals import Arrivals
-from heliograph.records.archive.held import held_objects
 from heliograph.records.archive.look import look
 from tests.cast import Cast
 from tests.records.archive import files
@@ -39,7 +38,7 @@ def test_of_many_at_once_one_is_the_first(context: Context, cast: Cast, arrivals
         assert (told.count(None), told.count("warning")) == (1, 3)
         indexer.empty_once(context.works, context.objects, context.settings.spool_dir, gather=0)
         with context.works.read(system("test", cast.norfjord)) as work:
-            assert len(held_objects(work.session)) == 3 * (number + 1)
+            assert len(files.held_objects(work.session)) == 3 * (number + 1)
         assert send(data[told.index(None)]) is None, "what was told to be first is what is filed"
 
 

@@ -14,7 +14,7 @@ from heliograph.app.context import Context
 from heliograph.kit.actor import system
 from heliograph.kit.work import Work
 from heliograph.records.archive import events, indexer, place, queries, rows, spool
-from heliograph.records.archive.held import dismiss_held, held_objects, retry_held
+from heliograph.records.archive.held import dismiss_held, retry_held
 from heliograph.records.archive.index import index_batch
 from tests.cast import Cast
 from tests.records.archive import files
@@ -127,7 +127,7 @@ def test_other_bytes_under_a_known_uid_are_held(context: Context, cast: Cast) ->
     found = facts(context, cast, "1.2.3")
     assert stored(context, cast, found.id) == [first]
     with context.works.read(system("test", cast.norfjord)) as work:
-        (held,) = held_objects(work.session)
+        (held,) = files.held_objects(work.session)
         assert (held.reason, held.sop_instance_uid) == ("different_content", "1.2.3.4.5")
         key = work.session.execute(text("select object_key from archive.held_objects")).scalar_one()
     assert context.objects.get(key) == second
@@ -141,7 +141,7 @@ def test_one_uid_in_two_series_is_held(context: Context, cast: Cast) -> None:
     run(context)
     assert facts(context, cast, "1.2.3").number_of_series == 1
     with context.works.read(system("test", cast.norfjord)) as work:
-        assert [h.reason for h in held_objects(work.session)] == ["bad_identity"]
+        assert [h.reason for h in files.held_objects(work.session)] == ["bad_identity"]
 
 
 @pytest.mark.parametrize(
@@ -162,22 +162,22 @@ def test_what_cannot_be_read_is_held_and_keeps_nobody_waiting(
     assert run(context) == 2
     assert facts(context, cast, "1.9").number_of_instances == 1
     with context.works.read(system("test", cast.norfjord)) as work:
-        assert [h.reason for h in held_objects(work.session)] == [reason]
+        assert [h.reason for h in files.held_objects(work.session)] == [reason]
 
 
 def test_a_held_object_can_be_tried_again_and_dismissed(context: Context, cast: Cast) -> None:
     files.drop(context.settings.spool_dir, cast, b"nothing to read")
     run(context)
     with context.works.begin(system("test", cast.norfjord)) as work:
-        (held,) = held_objects(work.session)
+        (held,) = files.held_objects(work.session)
         retry_held(work, context.objects, context.settings.spool_dir, held.id)
     assert len(spool.waiting(context.settings.spool_dir)) == 1
     run(context)
     with context.works.begin(system("test", cast.norfjord)) as work:
-        (again,) = held_objects(work.session)
+        (again,) = files.held_objects(work.session)
         assert again.id != held.id
         dismiss_held(work, again.id, "a test file")
-        assert held_objects(work.session) == []
+        assert files.held_objects(work.session) == []
 
 
 def test_a_second_patient_in_a_study_is_kept_and_the_study_held(context: Context, cast: Cast) -> None:
@@ -267,7 +267,7 @@ def test_a_crash_after_commit_is_finished_by_the_next_start(context: Context, ca
     assert spool.waiting(context.settings.spool_dir) == []
     assert facts(context, cast, study).number_of_instances == 2
     with context.works.read(system("test", cast.norfjord)) as work:
-        assert len(held_objects(work.session)) == 1
+        assert len(files.held_objects(work.session)) == 1
 
 
 def test_a_failing_reaction_keeps_the_files_and_others_are_filed(context: Context, cast: Cast) -> None:

@@ -12,33 +12,30 @@ from heliograph.kit.errors import NotAllowed
 from heliograph.kit.work import Work
 
 
-def may_coordinate(work: Work, organization_id: UUID, facility_id: UUID | None = None) -> bool:
-    """Site staff of the organisation (and of the facility, where the role is narrowed to one), or a coordinator for it."""
+def may_coordinate(
+    work: Work, organization_id: UUID, facility_id: UUID | None = None, *, everywhere: bool = False
+) -> bool:
+    """Site staff of the organisation (and of the facility, where the role is narrowed to one), or a coordinator for it.
+
+    `everywhere` is for what concerns every facility: a role that is narrowed to one does not count.
+    """
     actor = work.actor
     if actor.kind == "system":
         return organization_id in actor.organizations
-    if is_staff(work, organization_id, facility_id) or actor.holds("coordinator", organization_id):
+    if is_staff(work, organization_id, facility_id, everywhere=everywhere) or actor.holds(
+        "coordinator", organization_id
+    ):
         return True
     groups = actor.organizations_with("coordinator")
     return bool(groups) and organization_id in coordinated_clients(work.session, groups)
 
 
-def may_coordinate_all(work: Work, organization_id: UUID) -> bool:
-    """As `may_coordinate`, for what concerns every facility: staff whose role is narrowed to one may not."""
-    narrowed = [
-        r.facility_id for r in work.actor.roles if r.role == "site_staff" and r.organization_id == organization_id
-    ]
-    if narrowed and None not in narrowed:
-        return may_coordinate(work, organization_id, organization_id)  # an id that is no facility's
-    return may_coordinate(work, organization_id)
-
-
-def is_staff(work: Work, organization_id: UUID, facility_id: UUID | None = None) -> bool:
-    """Site staff there; a role narrowed to one facility counts for that facility only."""
+def is_staff(work: Work, organization_id: UUID, facility_id: UUID | None = None, *, everywhere: bool = False) -> bool:
+    """Site staff there; a role narrowed to one facility counts for that facility only, and never for what concerns all of them."""
     return any(
         r.role == "site_staff"
         and r.organization_id == organization_id
-        and (r.facility_id is None or facility_id is None or r.facility_id == facility_id)
+        and (r.facility_id is None or (not everywhere and facility_id in (None, r.facility_id)))
         for r in work.actor.roles
     )
 

@@ -227,7 +227,8 @@ def _bodies(work: Work, found: Iterable[RejectionFacts]) -> list[HiddenBody]:
     def body(one: RejectionFacts) -> HiddenBody:
         own = {"is_by_note", "sender", "by", "restored_by"}
         values: dict[str, Any] = {n: getattr(one, n) for n in HiddenBody.model_fields.keys() - own}
-        sender = callers.get(senders[one.id]) if senders[one.id] else None  # type: ignore[arg-type]
+        caller_id = senders[one.id]
+        sender = callers.get(caller_id) if caller_id else None
         return HiddenBody(
             **values,
             is_by_note=one.note_uid is not None,

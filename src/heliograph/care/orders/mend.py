@@ -22,7 +22,7 @@ from heliograph.records.archive import corrections, proposals
 from heliograph.records.archive.held import held_object
 from heliograph.records.archive.match_state import lock_accessions, set_match, study_now
 from heliograph.records.archive.queries import StudyFacts, study_by_uid
-from heliograph.records.patients.queries import patient
+from heliograph.records.patients.queries import going_on
 from heliograph.records.sites.queries import facility
 
 
@@ -52,21 +52,23 @@ def accept_correction(work: Work, held_id: UUID, reason: str, *, confirm_other_p
 
 
 def file_under_patient(work: Work, study_id: UUID, patient_id: UUID, reason: str) -> None:
-    """Files a study under a patient of its organisation: on their way out its images name them. A held study is released by it.
+    """Files a study under a patient of its organisation, or who goes on for them: on their way out its images name that patient.
+
+    A held study is released by it.
 
     Raises:
         NotFound: no such study or patient, or not visible, or in different organisations.
         NotAllowed, ReasonNeeded, NotCorrectable
     """
-    found, to = study_now(work.session, study_id), patient(work.session, patient_id)
+    found, to = study_now(work.session, study_id), going_on(work.session, patient_id)
     if found is None or to is None or to.organization_id != found.organization_id:
         raise NotFound
     _begin(work, found, reason)
     site = facility(work.session, found.facility_id)
-    values = proposals.identity_values(work.session, patient_id, site.patient_id_authority if site else "")
-    _leave_orders(work, study_id, reason.strip(), but_of=patient_id)
+    values = proposals.identity_values(work.session, to.id, site.patient_id_authority if site else "")
+    _leave_orders(work, study_id, reason.strip(), but_of=to.id)
     corrections.correct(
-        work, study_id, "moved", values, reason.strip(), patient_id=patient_id, source=site.short_name if site else ""
+        work, study_id, "moved", values, reason.strip(), patient_id=to.id, source=site.short_name if site else ""
     )
     if found.match_state == "held":
         set_match(work, study_id, "unmatched", "Filed under a patient by a person; waits for its order.")

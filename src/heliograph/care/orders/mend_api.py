@@ -11,8 +11,9 @@ from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, Field
 
 from heliograph.care.orders import mend
-from heliograph.care.orders.access import may_coordinate, may_coordinate_all
+from heliograph.care.orders.access import may_coordinate
 from heliograph.care.orders.merge import merge_patients, unmerge_patients
+from heliograph.care.orders.waiting_api import Because
 from heliograph.governance.access.door import WorkDep, require_roles
 from heliograph.governance.access.users import names_of_users
 from heliograph.kit.errors import NotFound
@@ -27,13 +28,6 @@ from heliograph.records.sites.queries import facility
 router = APIRouter(
     prefix="/api", tags=["images at the door"], dependencies=[Depends(require_roles("site_staff", "coordinator"))]
 )
-Reason = Annotated[str, Field(min_length=1, max_length=500)]
-
-
-class Because(BaseModel):
-    """A reason, which the record keeps and the outgoing images' history does not."""
-
-    reason: Reason
 
 
 class Acceptance(Because):
@@ -196,7 +190,7 @@ def take_back(work: WorkDep, study_id: UUID, because: Because) -> Response:
 def see_merges(work: WorkDep, patient_id: UUID) -> list[MergeBody]:
     """The merges that a patient took part in, newest first."""
     found = patient(work.session, patient_id)
-    if found is None or not may_coordinate_all(work, found.organization_id):
+    if found is None or not may_coordinate(work, found.organization_id, everywhere=True):
         raise NotFound
     return [
         MergeBody(**{n: getattr(m, n) for n in MergeBody.model_fields}) for m in merges_of(work.session, patient_id)

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import update
 
-from heliograph.care.orders.access import may_coordinate_all
+from heliograph.care.orders.access import may_coordinate
 from heliograph.care.orders.errors import ReasonNeeded
 from heliograph.care.orders.events import PatientsMerged
 from heliograph.care.orders.model import Order
@@ -57,7 +57,7 @@ def unmerge_patients(work: Work, merge_id: UUID, reason: str) -> None:
     Orders that came since under those identifiers stay with the survivor: an order does not keep under which it came.
 
     Raises:
-        NotFound, NotAllowed, ReasonNeeded, MergeUndone
+        NotFound, NotAllowed, ReasonNeeded, MergeUndone, MergedFurther
     """
     made = patients.merge_of(work.session, merge_id)
     if made is None:
@@ -86,7 +86,7 @@ def _check(work: Work, patient_id: UUID, reason: str) -> None:
     found = patient(work.session, patient_id)
     if found is None:
         raise NotFound
-    if not may_coordinate_all(work, found.organization_id):
+    if not may_coordinate(work, found.organization_id, everywhere=True):
         raise NotAllowed(
             "This is for the organisation's staff and its coordinators.",
             action="patient.merged",

@@ -7,7 +7,6 @@ indexed, and the alarm comes then.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import threading
 import time
@@ -27,7 +26,7 @@ from heliograph.kit.codecs.dicom import Header
 from heliograph.kit.db.quick import asked
 from heliograph.kit.log import log
 from heliograph.kit.work import WorkFactory
-from heliograph.records.archive.spool import Incoming
+from heliograph.records.archive.spool import Incoming, digest_of
 from heliograph.records.sites.queries import facility
 
 DEFAULT: Final = "warning"
@@ -36,7 +35,6 @@ _ASKING: Final = 4
 _WAIT_SECONDS: Final = 2.0
 _LEFT_ALONE_SECONDS: Final = 5.0
 _MOST_REMEMBERED: Final = 20_000
-_PIECE: Final = 1 << 20
 _AWAY: Final = (OperationalError, InterfaceError, PoolTimeout, TooSlow)
 _FILED: Final = (
     "select sha256 from archive.instances where organization_id = %(organization)s and sop_instance_uid = %(uid)s"
@@ -85,7 +83,7 @@ class Arrivals:
             mine.done.set()
         filed = self._outcome(question, None)
         if filed is not None:
-            differs = filed != _digest(entry.descriptor, header.data_set_offset)
+            differs = filed != digest_of(entry.descriptor, header.data_set_offset)
         if not differs:
             return None
         return self._outcome(self._begin(lambda: self._wanted(entry)), DEFAULT)
@@ -141,15 +139,6 @@ def _differs(first: _First, mine: _First) -> bool:
     except FileNotFoundError:
         return False
     try:
-        return _digest(descriptor, first.data_set_offset) != _digest(mine.entry.descriptor, mine.data_set_offset)
+        return digest_of(descriptor, first.data_set_offset) != digest_of(mine.entry.descriptor, mine.data_set_offset)
     finally:
         os.close(descriptor)
-
-
-def _digest(descriptor: int, at: int) -> bytes:
-    """Of the data set that begins there."""
-    made = hashlib.sha256()
-    while piece := os.pread(descriptor, _PIECE, at):
-        made.update(piece)
-        at += len(piece)
-    return made.digest()

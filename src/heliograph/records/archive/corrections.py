@@ -76,6 +76,10 @@ class NothingToUndo(Conflict):
     """Nothing is put right of this study."""
 
 
+class OfAMerge(Conflict):
+    """The study says this since two patients were merged; take the merge back."""
+
+
 @dataclass(frozen=True, slots=True)
 class CorrectionFacts:
     """A step of a study's history. `values` are those in force with it; `is_in_force` of the last one, unless nothing is."""
@@ -112,7 +116,7 @@ def correct(
     """
     check_values(values)
     study = _locked(work, study_id)
-    before = work.session.get(Correction, study.correction_id) if study.correction_id else None
+    before = _in_force(work.session, study)
     in_force = dict(before.values) if before else {}
     moves = patient_id is not None and patient_id != study.patient_id
     if not moves and values.items() <= in_force.items():
@@ -145,27 +149,15 @@ def undo_correction(work: Work, study_id: UUID, reason: str) -> None:
     Raises:
         NotFound: no such study, or not visible.
         NothingToUndo
+        OfAMerge: it is taken back with its merge, as all of it is.
     """
     study = _locked(work, study_id)
-    last = work.session.get(Correction, study.correction_id) if study.correction_id else None
+    last = _in_force(work.session, study)
     if last is None:
         raise NothingToUndo
-    earlier = work.session.get(Correction, last.previous_id) if last.previous_id else None
-    first = last.originals.get(_PATIENT)
-    row = Correction(
-        organization_id=study.organization_id,
-        study_id=study.id,
-        kind="undone",
-        values=dict(earlier.values) if earlier else {},
-        originals=last.originals,
-        patient_id=earlier.patient_id if earlier else UUID(first) if first else None,
-        previous_id=earlier.previous_id if earlier else None,
-        reason=reason,
-        source=last.source,
-        made_by=work.actor.id,
-        made_at=work.now,
-    )
-    _put_in_force(work, study, row, set(last.values) ^ set(row.values))
+    if last.merge_id is not None:
+        raise OfAMerge
+    _take_out(work, study, last, last, reason)
 
 
 def take_out(work: Work, study_id: UUID, merge_id: UUID, reason: str) -> bool:
@@ -175,19 +167,25 @@ def take_out(work: Work, study_id: UUID, merge_id: UUID, reason: str) -> bool:
         NotFound: no such study, or not visible.
     """
     study = _locked(work, study_id)
-    last = work.session.get(Correction, study.correction_id) if study.correction_id else None
-    step = last
+    last = step = _in_force(work.session, study)
     while step is not None and step.merge_id != merge_id:
-        step = work.session.get(Correction, step.previous_id) if step.previous_id else None
+        step = _before(work.session, step)
     if last is None or step is None:
         return False
-    before = work.session.get(Correction, step.previous_id) if step.previous_id else None
+    _take_out(work, study, last, step, reason)
+    return True
+
+
+def _take_out(work: Work, study: Study, last: Correction, step: Correction, reason: str) -> None:
+    """A further step, without what `step` put right: what was put right above it, up to `last`, stays."""
+    before = _before(work.session, step)
     earlier = dict(before.values) if before else {}
-    merged = {tag: text for tag, text in step.values.items() if earlier.get(tag) != text}
-    values = {tag: text for tag, text in last.values.items() if merged.get(tag) != text}
-    values |= {tag: text for tag, text in earlier.items() if tag not in values}
+    gone = {tag: text for tag, text in step.values.items() if earlier.get(tag) != text}
+    values = earlier | {tag: text for tag, text in last.values.items() if gone.get(tag) != text}
     first = last.originals.get(_PATIENT)
     was = before.patient_id if before else UUID(first) if first else None
+    # Where nothing stays above it the row stands for the one before: what is taken back next, and by which merge, is that one's.
+    stands_for = before if step is last else last
     row = Correction(
         organization_id=study.organization_id,
         study_id=study.id,
@@ -195,14 +193,14 @@ def take_out(work: Work, study_id: UUID, merge_id: UUID, reason: str) -> bool:
         values=values,
         originals=last.originals,
         patient_id=was if last.patient_id == step.patient_id else last.patient_id,
-        previous_id=before.id if before else None,
+        merge_id=stands_for.merge_id if stands_for else None,
+        previous_id=(before.previous_id if step is last else before.id) if before else None,
         reason=reason,
         source=last.source,
         made_by=work.actor.id,
         made_at=work.now,
     )
-    _put_in_force(work, study, row, set(merged))
-    return True
+    _put_in_force(work, study, row, set(gone))
 
 
 def corrections_of(session: ActorSession, study_id: UUID) -> list[CorrectionFacts]:
@@ -219,7 +217,7 @@ def corrections_of(session: ActorSession, study_id: UUID) -> list[CorrectionFact
 
 def original_identity(session: ActorSession, study: Study) -> tuple[str | None, str | None]:
     """Patient ID and its issuer as the study's images bear them, whatever is put right."""
-    row = session.get(Correction, study.correction_id) if study.correction_id else None
+    row = _in_force(session, study)
     originals = row.originals if row else {}
     return (
         originals.get(PATIENT_ID, study.dicom_patient_id),
@@ -261,6 +259,14 @@ def _locked(work: Work, study_id: UUID) -> Study:
     if study is None:
         raise NotFound
     return study
+
+
+def _in_force(session: ActorSession, study: Study) -> Correction | None:
+    return session.get(Correction, study.correction_id) if study.correction_id else None
+
+
+def _before(session: ActorSession, step: Correction) -> Correction | None:
+    return session.get(Correction, step.previous_id) if step.previous_id else None
 
 
 def _put_in_force(work: Work, study: Study, row: Correction, changed: set[str]) -> None:

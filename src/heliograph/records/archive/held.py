@@ -120,14 +120,6 @@ def held_alike(session: ActorSession, held_id: UUID) -> list[UUID]:
     return list(session.scalars(query.order_by(HeldObject.id)))
 
 
-def held_objects(session: ActorSession, limit: int = 200) -> list[HeldFacts]:
-    """Held objects that wait for a person, newest first."""
-    rows = session.scalars(
-        select(HeldObject).where(HeldObject.resolved_at.is_(None)).order_by(HeldObject.received_at.desc()).limit(limit)
-    )
-    return [_facts(row) for row in rows]
-
-
 def held_object(session: ActorSession, held_id: UUID) -> HeldFacts | None:
     """One held object that waits, or None."""
     row = session.get(HeldObject, held_id)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -12,8 +11,8 @@ from uuid import UUID
 from pydicom.datadict import dictionary_description, dictionary_has_tag
 from sqlalchemy import select
 
-from heliograph.kit.codecs.dicom import DicomError, dicom_json, frame_table, inflate, locate_data_set, read_header
-from heliograph.kit.codecs.dicom.frames import read_little_frame
+from heliograph.kit.codecs.dicom import DicomError, dicom_json, json_text
+from heliograph.kit.codecs.dicom.differ import Frames, same_pixels
 from heliograph.kit.db.session import ActorSession
 from heliograph.kit.errors import NotFound
 from heliograph.kit.objects import Objects
@@ -50,7 +49,7 @@ class HeldView:
     """The elements of a held object, or `first_bytes` (hex and text) where it can't be read.
 
     `filed_study_id` is the study in which the same SOP Instance UID is filed, if it is; `differences` are the elements that differ,
-    and `same_pixels` tells whether the frames are the same bytes (None: at least one has none, or is too large to look).
+    and `same_pixels` tells whether the frames are the same (None: at least one has none that can be told, or is too large to look).
     """
 
     lines: tuple[Line, ...] = field(repr=False)
@@ -136,21 +135,7 @@ def _differences(filed: dict[str, Any], held: dict[str, Any]) -> Iterator[Line]:
 def _same_pixels(objects: Objects, filed: Instance, held: bytes) -> bool | None:
     if filed.object_length > MOST_BYTES:
         return None
-    digests = [_pixels(objects.get_range(filed.object_key, filed.object_offset, filed.object_length)), _pixels(held)]
-    return digests[0] == digests[1] if None not in digests else None
-
-
-def _pixels(data: bytes) -> bytes | None:
-    """A digest of all frames; None if no frame can be cut out."""
-    digest = hashlib.sha256()
-    try:
-        number = 0
-        while (frame := frame_in(data, number + 1)) is not None:
-            digest.update(frame)
-            number += 1
-    except DicomError:
-        return None
-    return digest.digest() if number else None
+    return same_pixels(objects.get_range(filed.object_key, filed.object_offset, filed.object_length), held)
 
 
 def frame_in(data: bytes, number: int) -> bytes | None:
@@ -159,16 +144,8 @@ def frame_in(data: bytes, number: int) -> bytes | None:
     Raises:
         DicomError: the file can't be read.
     """
-    table = frame_table(data)
-    if table is None or not 1 <= number <= table.frames:
-        return None
-    start, _syntax = locate_data_set(memoryview(data))
-    body = inflate(memoryview(data)[start:]) if table.deflated else data
-    try:
-        bits = read_header(data).bits_allocated
-    except DicomError:  # it may be held because it says not what it is
-        bits = None
-    return read_little_frame(table, number, bits, lambda offset, length: bytes(body[offset : offset + length]))
+    frames = Frames(memoryview(data))
+    return frames.stored(number) if 1 <= number <= frames.count else None
 
 
 def _words(element: dict[str, Any]) -> str:
@@ -176,13 +153,7 @@ def _words(element: dict[str, Any]) -> str:
         return "binary"
     if element.get("vr") == "SQ":
         return json.dumps(element.get("Value", []), ensure_ascii=False)[:_LONGEST]
-    return "\\".join(_one(value) for value in element.get("Value", []))[:_LONGEST]
-
-
-def _one(value: Any) -> str:
-    if isinstance(value, dict):  # a person name (PS3.18 F.2.2)
-        return "=".join(str(value.get(k, "")) for k in ("Alphabetic", "Ideographic", "Phonetic")).rstrip("=")
-    return "" if value is None else str(value)
+    return json_text(element)[:_LONGEST]
 
 
 def _name(tag: str) -> str:

@@ -17,9 +17,8 @@ from sqlalchemy import select
 
 from heliograph.kit.objects import Objects
 from heliograph.kit.work import Work
-from heliograph.records.archive import examine as reading
 from heliograph.records.archive.events import ImagesIndexed, ObjectsHeld
-from heliograph.records.archive.examine import Examined, Facts
+from heliograph.records.archive.examine import Examined, Facts, examine
 from heliograph.records.archive.held import hold
 from heliograph.records.archive.model import Instance, Series, Study
 from heliograph.records.archive.place import key_for, place
@@ -44,14 +43,16 @@ class Indexed:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
+    """What is filed under a UID, in which (study, series); `path` is its file where this very batch files it."""
+
     sha256: bytes
-    study_instance_uid: str
-    series_instance_uid: str
+    series: tuple[str, str]
+    path: Path | None = None
 
 
 def index_batch(work: Work, objects: Objects, files: Sequence[SpooledObject]) -> Indexed:
     """Files `files`, all of one organisation. See `index_examined`."""
-    return index_examined(work, objects, [reading.examine(file) for file in files])
+    return index_examined(work, objects, [examine(file) for file in files])
 
 
 def index_examined(work: Work, objects: Objects, batch: Sequence[Examined]) -> Indexed:
@@ -69,7 +70,6 @@ def index_examined(work: Work, objects: Objects, batch: Sequence[Examined]) -> I
     known = _known(work, organization_id, [e.facts.header.sop_instance_uid for e in batch if e.facts])
     placed: list[tuple[str, Path]] = []
     wanted: list[tuple[SpooledObject, Facts]] = []
-    here: dict[str, Path] = {}
     for entry in batch:
         if entry.facts is None:
             _hold(work, entry, entry.reason, entry.detail, placed, done)
@@ -77,26 +77,19 @@ def index_examined(work: Work, objects: Objects, batch: Sequence[Examined]) -> I
         header = entry.facts.header
         first = known.get(header.sop_instance_uid)
         if first is None:
-            known[header.sop_instance_uid] = _Known(entry.sha256, header.study_instance_uid, header.series_instance_uid)
-            here[header.sop_instance_uid] = entry.file.path
+            series = (header.study_instance_uid, header.series_instance_uid)
+            known[header.sop_instance_uid] = _Known(entry.sha256, series, entry.file.path)
             wanted.append((entry.file, entry.facts))
         elif first.sha256 == entry.sha256:
             done.repeated += 1
             done.finished.append(entry.file)
-        elif (first.study_instance_uid, first.series_instance_uid) != (
-            header.study_instance_uid,
-            header.series_instance_uid,
-        ):
-            detail = "an object with this SOP Instance UID is filed in another series"
-            _hold(work, entry, reading.BAD_IDENTITY, detail, placed, done)
         else:
-            found = compared(work.session, objects, entry, here.get(header.sop_instance_uid))
+            found = compared(work.session, objects, entry, first.series, first.path)
             if found.is_known:
                 done.repeated += 1
                 done.finished.append(entry.file)
-                continue
-            kind = reading.DIFFERENT_CONTENT if found.values is None else reading.CORRECTION
-            _hold(work, entry, kind, found.detail, placed, done, found.values)
+            else:
+                _hold(work, entry, found.reason, found.detail, placed, done, found.values)
     _store(work, organization_id, wanted, placed, done)
     place(objects, placed)
     for facility_id, last in done.held_from.items():
@@ -113,7 +106,7 @@ def _known(work: Work, organization_id: UUID, uids: list[str]) -> dict[str, _Kno
         .join(Study, Study.id == Instance.study_id)
         .where(Instance.organization_id == organization_id, Instance.sop_instance_uid.in_(uids))
     )
-    return {uid: _Known(sha, study, series) for uid, sha, study, series in rows}
+    return {uid: _Known(sha, (study, series)) for uid, sha, study, series in rows}
 
 
 def _hold(

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from heliograph.kit.codecs.dicom import DicomError, json_text
 from heliograph.kit.codecs.dicom.differ import differing, same_pixels
@@ -29,7 +29,8 @@ from heliograph.records.archive.corrections import (
     correct,
     words,
 )
-from heliograph.records.archive.examine import Examined, date_of
+from heliograph.records.archive.examine import BAD_IDENTITY, CORRECTION, DIFFERENT_CONTENT, Examined, date_of
+from heliograph.records.archive.held import held_alike
 from heliograph.records.archive.model import HeldObject, Instance, Study
 from heliograph.records.archive.overlay import overlays, source_of
 from heliograph.records.archive.present import StoredObject, stored_columns
@@ -38,7 +39,6 @@ from heliograph.records.patients.names import is_another
 from heliograph.records.patients.queries import PatientFacts, identifier_of, patient
 from heliograph.records.sites.queries import facility
 
-PATIENT_TAGS = (NAME, PATIENT_ID, ISSUER, BIRTH_DATE, SEX)
 _OF_NO_WEIGHT = frozenset(
     {
         "00080005",  # Specific Character Set: text is compared as text
@@ -72,26 +72,31 @@ class NoProposal(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """How an object differs from the one filed under its UID, in words without patient data.
+    """How an object differs from the one filed under its UID, in words without patient data, and as what it is held.
 
     `values` is what it would put right (see `corrections.correct`); None: it can't be taken as a correction.
     `is_known`: nothing differs that is not in force already.
     """
 
     detail: str
+    reason: str = DIFFERENT_CONTENT
     values: dict[str, str] | None = field(default=None, repr=False)
     is_known: bool = False
 
 
-def compared(session: ActorSession, objects: Objects, entry: Examined, beside: Path | None = None) -> Compared:
-    """Compares a received object, whose UID is filed with other bytes in the same series, with the filed one.
+def compared(
+    session: ActorSession, objects: Objects, entry: Examined, filed_in: tuple[str, str], beside: Path | None = None
+) -> Compared:
+    """Compares a received object, whose UID is filed with other bytes, with the filed one.
 
-    `beside` is the file of the first one where it is being filed only now.
+    `filed_in` are the study and series of the filed one; `beside` is its file where it is being filed only now.
     """
     first = "an object with this SOP Instance UID is filed"
     header = entry.facts.header if entry.facts else None
     if entry.facts is None or header is None:
         return Compared(f"{first} with other content; the first stays")
+    if filed_in != (header.study_instance_uid, header.series_instance_uid):
+        return Compared(f"{first} in another series", BAD_IDENTITY)
     row = session.execute(
         select(Instance.study_id, *stored_columns).where(
             Instance.organization_id == entry.file.organization_id, Instance.sop_instance_uid == header.sop_instance_uid
@@ -120,12 +125,12 @@ def compared(session: ActorSession, objects: Objects, entry: Examined, beside: P
     if not values:  # the sender is told that it is held, and so it is
         return Compared(f"{first} with the same picture and attributes in other bytes; the first stays")
     if values.items() <= right.items():
-        return Compared("", is_known=True)
+        return Compared("the same picture is filed, with what it says in force", is_known=True)
     try:
         check_values(values)
     except NotCorrectable as error:
         return Compared(f"the same picture is filed, and its new attributes can't be taken: {error.detail}")
-    return Compared(f"the same picture is filed with other attributes: {words(values)}", values)
+    return Compared(f"the same picture is filed with other attributes: {words(values)}", CORRECTION, values)
 
 
 def accept(
@@ -236,25 +241,13 @@ def _patient_of(work: Work, study: Study, values: dict[str, str]) -> PatientFact
 
 def _resolve(work: Work, row: HeldObject, reason: str) -> None:
     """All objects of the study that propose the same are dealt with."""
-    same = work.session.scalars(
-        select(HeldObject)
-        .where(
-            HeldObject.organization_id == row.organization_id,
-            HeldObject.study_instance_uid == row.study_instance_uid,
-            HeldObject.resolved_at.is_(None),
-            HeldObject.proposal == row.proposal,
-        )
-        .order_by(HeldObject.id)
-        .with_for_update(key_share=True)
-    ).all()
-    for one in same:
-        one.resolved_at = work.now
-    work.session.flush()
+    alike = held_alike(work.session, row.id)
+    work.session.execute(update(HeldObject).where(HeldObject.id.in_(alike)).values(resolved_at=work.now))
     work.record(
         "object.correction_accepted",
         organization_id=row.organization_id,
         subject_kind="held_object",
         subject_id=row.id,
         reason=reason,
-        detail={"objects": len(same)},
+        detail={"objects": len(alike)},
     )

@@ -6,7 +6,6 @@ record and an alarm say so, until a person has dealt with what waits.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import threading
 import time
@@ -28,7 +27,6 @@ from heliograph.records.archive.events import QuarantineFull
 from heliograph.records.archive.model import HeldObject
 
 RECORD_EVERY_SECONDS: Final = 60.0
-_PIECE: Final = 1 << 20
 _AWAY: Final = (OperationalError, InterfaceError, PoolTimeout)
 _log = log(__name__)
 
@@ -91,7 +89,9 @@ class Quarantine:
         try:
             with self._works.read(system("archive", id_)) as work:
                 self._last[id_] = kept(work.session, id_)
-                same = select(HeldObject.id).where(*_unread(id_), HeldObject.sha256 == _digest(entry.descriptor))
+                same = select(HeldObject.id).where(
+                    *_unread(id_), HeldObject.sha256 == spool.digest_of(entry.descriptor)
+                )
                 return self._last[id_], work.session.scalar(same.limit(1)) is not None
         except _AWAY:
             _log.warning("the database does not answer; the quarantine's room is believed as last known")
@@ -129,12 +129,3 @@ def _unread(organization_id: UUID) -> tuple[ColumnElement[bool], ...]:
         HeldObject.resolved_at.is_(None),
         HeldObject.sop_instance_uid.is_(None),
     )
-
-
-def _digest(descriptor: int) -> bytes:
-    """As `examine` makes it of what it can't read: of the whole file."""
-    made, at = hashlib.sha256(), 0
-    while piece := os.pread(descriptor, _PIECE, at):
-        made.update(piece)
-        at += len(piece)
-    return made.digest()

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +14,7 @@ from sqlalchemy import select
 
 from heliograph.kit.objects import Objects
 from heliograph.kit.work import Work
-from heliograph.records.archive.examine import BAD_IDENTITY, CORRECTION, DIFFERENT_CONTENT, Examined, Facts
+from heliograph.records.archive.examine import Examined, Facts
 from heliograph.records.archive.held import hold
 from heliograph.records.archive.index import announce, count_in
 from heliograph.records.archive.metadata import SeriesDocument
@@ -73,6 +74,8 @@ class _Known:
     key: str
     sha256: bytes
     series: tuple[str, str]
+    path: Path | None = None
+    """Its file, where this very batch files it."""
 
 
 def refile(
@@ -105,27 +108,23 @@ def refile(
             continue
         header = facts.header
         first = known.get(header.sop_instance_uid)
-        series = (header.study_instance_uid, header.series_instance_uid)
         if first is None:
             if place == "held":
                 _hold(work, item, HELD_BEFORE, "it was held when the index was lost; the reason is not known", done)
                 continue
-            known[header.sop_instance_uid] = _Known(item.key, facts.sha256, series)
+            series = (header.study_instance_uid, header.series_instance_uid)
+            known[header.sop_instance_uid] = _Known(item.key, facts.sha256, series, item.entry.file.path)
             wanted.append((item, facts))
         elif first.key == item.key:
             done.known += 1  # filed meanwhile
         elif first.sha256 == facts.sha256:
             _note(work, item, "the same bytes are filed", done)
-        elif first.series != series:
-            detail = "an object with this SOP Instance UID is filed in another series"
-            _hold(work, item, BAD_IDENTITY, detail, done)
         else:
-            found = compared(work.session, objects, item.entry)
+            found = compared(work.session, objects, item.entry, first.series, first.path)
             if found.is_known:
-                _note(work, item, "the same picture is filed, with what it says in force", done)
+                _note(work, item, found.detail, done)
             else:
-                kind = DIFFERENT_CONTENT if found.values is None else CORRECTION
-                _hold(work, item, kind, found.detail, done, found.values)
+                _hold(work, item, found.reason, found.detail, done, found.values)
     if wanted:
         kept = None if dry_run else objects
         _insert(work, kept, organization_id, wanted, before, is_made_here=place == "made", done=done)

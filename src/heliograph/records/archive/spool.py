@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import os
 import re
 import time
@@ -25,6 +26,7 @@ _NAME = re.compile(r"(\d{8}T\d{6}\.\d{6})-([0-9a-f]{32})\.dcm")
 _NO_CALLER = "none"
 _INCOMING, _REFUSED = "incoming", "refused"
 _UNFINISHED = ".part"
+_PIECE = 1 << 20
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
@@ -280,3 +282,12 @@ def full_disk_named() -> Iterator[None]:
         if error.errno in _FULL:
             raise OutOfSpace from error
         raise
+
+
+def digest_of(descriptor: int, at: int = 0) -> bytes:
+    """SHA-256 of an open file from `at`: of the data set that begins there, or of the whole file."""
+    made = hashlib.sha256()
+    while piece := os.pread(descriptor, _PIECE, at):
+        made.update(piece)
+        at += len(piece)
+    return made.digest()

@@ -29,7 +29,7 @@ FAILURES: Final = {
     NOT_KEPT: "can't be read or identified, and was not kept: it is empty, or the quarantine is full",
 }
 WARNINGS: Final = {
-    HELD: "durable and held: other content is here under this SOP Instance UID",
+    HELD: "durable: other content is here under this SOP Instance UID; held, unless what it says is in force already",
     ELEMENTS_DISCARDED: "stored without the elements of group 0000 or 0002 that stood in the data set",
     NOT_OF_ITS_CLASS: "stored; the sender or the file names another object, or there are fewer pixels than described",
 }

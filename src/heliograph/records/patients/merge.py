@@ -11,8 +11,8 @@ from sqlalchemy import or_, select
 from heliograph.kit.db.session import ROW_LOCK, ActorSession
 from heliograph.kit.errors import Conflict, NotFound
 from heliograph.kit.work import Work
-from heliograph.records.patients.model import Identifier, Merge, Patient
-from heliograph.records.patients.queries import PatientIdentifier, survivor_of
+from heliograph.records.patients.model import Merge, Patient
+from heliograph.records.patients.queries import survivor_of
 
 
 class SelfMerge(Conflict):
@@ -21,6 +21,10 @@ class SelfMerge(Conflict):
 
 class MergedAlready(Conflict):
     """One of the two was merged before, with somebody else; merge the patients who go on."""
+
+
+class MergedFurther(Conflict):
+    """The patient who goes on was merged since; take that merge back first."""
 
 
 class MergeUndone(Conflict):
@@ -96,7 +100,7 @@ def undo_merge(work: Work, merge_id: UUID, reason: str) -> MergeFacts:
 
     Raises:
         NotFound: no such merge, or not visible.
-        MergeUndone
+        MergeUndone, MergedFurther
     """
     row = work.session.get(Merge, merge_id, with_for_update=ROW_LOCK)
     if row is None:
@@ -104,6 +108,8 @@ def undo_merge(work: Work, merge_id: UUID, reason: str) -> MergeFacts:
     if row.undone_at is not None:
         raise MergeUndone
     found = {one.id: one for one in _locked(work.session, row.survivor_id, row.merged_id)}
+    if found[row.survivor_id].merged_into_id is not None:
+        raise MergedFurther
     found[row.merged_id].merged_into_id = None
     found[row.merged_id].updated_at = work.now
     row.undone_at, row.undone_by, row.undo_reason = work.now, work.actor.id, reason
@@ -134,16 +140,6 @@ def merges_of(session: ActorSession, patient_id: UUID) -> list[MergeFacts]:
         .order_by(Merge.made_at.desc(), Merge.id.desc())
     )
     return [_facts(row) for row in rows]
-
-
-def own_identifiers(session: ActorSession, patient_id: UUID) -> list[PatientIdentifier]:
-    """The identifiers that were given to this row, merged or not."""
-    rows = session.execute(
-        select(Identifier.authority, Identifier.value)
-        .where(Identifier.patient_id == patient_id)
-        .order_by(Identifier.id)
-    )
-    return [PatientIdentifier(*row) for row in rows]
 
 
 def _locked(session: ActorSession, *patient_ids: UUID) -> list[Patient]:

@@ -23,6 +23,7 @@ __all__ = [
     "banners",
     "display_name",
     "find",
+    "going_on",
     "identifier_of",
     "patient",
     "search",
@@ -106,6 +107,12 @@ def find(session: ActorSession, organization_id: UUID, authority: str, value: st
         return facts_of(row) if row is not None else None
     merge = session.scalars(select(Merge).where(Merge.merged_id == row.id, Merge.undone_at.is_(None))).one()
     return replace(facts_of(survivor_of(session, row)), merge_id=merge.id, merged_id=row.id)
+
+
+def going_on(session: ActorSession, patient_id: UUID) -> PatientFacts | None:
+    """The patient, or who goes on for them where they were merged; None: absent or not visible."""
+    row = session.get(Patient, patient_id)
+    return facts_of(survivor_of(session, row)) if row is not None else None
 
 
 def survivor_of(session: ActorSession, row: Patient) -> Patient:

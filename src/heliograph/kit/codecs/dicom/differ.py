@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from heliograph.kit.codecs.dicom.errors import DicomError, FrameMissing
-from heliograph.kit.codecs.dicom.frames import FrameTable, frame_table, read_frame
-from heliograph.kit.codecs.dicom.header import locate_data_set
+from heliograph.kit.codecs.dicom.frames import frame_table, read_little_frame
+from heliograph.kit.codecs.dicom.header import locate_data_set, read_header
 from heliograph.kit.codecs.dicom.inflate import inflate
 from heliograph.kit.codecs.dicom.model import dicom_json
-from heliograph.kit.codecs.dicom.part10 import DEFLATED, EXPLICIT_BIG
+from heliograph.kit.codecs.dicom.part10 import DEFLATED
 from heliograph.kit.codecs.dicom.pixels import DECODABLE, image_facts
 from heliograph.kit.codecs.dicom.source import Source, opened
 from heliograph.kit.codecs.dicom.transcode import native_frame
@@ -45,39 +45,47 @@ def same_pixels(one: Source, other: Source) -> bool | None:
     """Whether all frames are the same: byte for byte, or decoded where the transfer syntaxes differ. None: nobody can tell."""
     with opened(one) as first, opened(other) as second:
         try:
-            mine, theirs = _Pixels(first), _Pixels(second)
-            if mine.frames != theirs.frames or not mine.frames:
-                return None if not (mine.frames and theirs.frames) else False
-            if mine.syntax == theirs.syntax:
-                return all(mine.stored(n) == theirs.stored(n) for n in range(1, mine.frames + 1))
-            if EXPLICIT_BIG in (mine.syntax, theirs.syntax):
+            mine, theirs = Frames(first), Frames(second)
+            if not (mine.count and theirs.count):
                 return None
-            return all(mine.native(n) == theirs.native(n) for n in range(1, mine.frames + 1))
+            if mine.count != theirs.count:
+                return False
+            if mine.syntax == theirs.syntax:
+                return all(mine.stored(n) == theirs.stored(n) for n in range(1, mine.count + 1))
+            return all(mine.native(n) == theirs.native(n) for n in range(1, mine.count + 1))
         except DicomError:
             return None
 
 
-class _Pixels:
-    """The frames of one object. Raises DicomError."""
+class Frames:
+    """The frames of one object in memory, `count` of them, numbered from 1. Everything raises DicomError."""
 
     def __init__(self, data: memoryview) -> None:
         start, self.syntax = locate_data_set(data)
-        table = frame_table(data)
-        self._body = memoryview(inflate(data[start:])) if self.syntax in DEFLATED else data
-        self._start = 0 if self.syntax in DEFLATED else start
-        self._table: FrameTable | None = table
-        self.frames = table.frames if table is not None else 0
+        is_deflated = self.syntax in DEFLATED
+        self._body = memoryview(inflate(data[start:])) if is_deflated else data
+        self._start = 0 if is_deflated else start
+        self._table = frame_table(data)
+        self.count = self._table.frames if self._table is not None else 0
+        try:
+            self._allocated = read_header(data).bits_allocated
+        except DicomError:  # it may be looked at because it says not what it is
+            self._allocated = None
 
     def stored(self, number: int) -> bytes:
+        """A frame as stored, little endian where it is native."""
         if self._table is None:
             raise FrameMissing(number, "there is no pixel data")
-        return read_frame(self._table, number, lambda offset, length: bytes(self._body[offset : offset + length]))
+        return read_little_frame(
+            self._table, number, self._allocated, lambda at, size: bytes(self._body[at : at + size])
+        )
 
     def native(self, number: int) -> bytes:
+        """A frame as native little endian samples."""
+        frame = self.stored(number)
         if self.syntax not in DECODABLE:
-            return self.stored(number)
-        facts = image_facts(self._body, self._start, encoding_of(self.syntax))
-        return native_frame(facts, self.stored(number), self.syntax)
+            return frame
+        return native_frame(image_facts(self._body, self._start, encoding_of(self.syntax)), frame, self.syntax)
 
 
 def _elements(data: memoryview) -> tuple[memoryview, dict[int, Element], Encoding]:
