@@ -7,7 +7,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from heliograph.app.context import Context, open_context
 from heliograph.app.supervise import die_with_parent, stop_on_signals
@@ -16,6 +16,7 @@ from heliograph.kit.settings import Settings
 
 if TYPE_CHECKING:
     import uvicorn
+    from fastapi import FastAPI
 
 _log = log(__name__)
 
@@ -48,6 +49,13 @@ def _settle() -> None:
     gc.set_threshold(10_000, 20, 20)
 
 
+def _put_together(app: FastAPI) -> None:
+    """Lets the framework make all routes ready now, which it else does when a first request passes by: that would cost its client
+    a fifth of a second."""
+    for route in app.routes:
+        route.matches({"type": "http", "method": "GET", "path": "/-", "root_path": "", "headers": []})
+
+
 def web_config(context: Context) -> uvicorn.Config:
     """How the web server runs."""
     import uvicorn
@@ -70,6 +78,7 @@ def _web(context: Context, _stop: threading.Event) -> None:
     import uvicorn
 
     config = web_config(context)
+    _put_together(cast("FastAPI", config.app))
     _settle()
     uvicorn.Server(config).run()
 

@@ -230,6 +230,26 @@ def test_the_quota_counts_bytes_too(context: Context, eirik: httpx.Client, monke
     assert [reason for _, reason in failed(send(eirik, large, large + b"y", b"small"))] == [0xC000, 0xC020, 0xC000]
 
 
+def test_each_of_many_in_one_request_is_answered_for_its_own_uid(
+    context: Context, cast: Cast, eirik: httpx.Client
+) -> None:
+    """They are asked about several at once: known by the database, by this very request, and not at all."""
+    uids = [generate_uid() for _ in range(75)]
+    data = [files.ct("1.2.3", "1.2.3.1", number, sop=uid) for number, uid in enumerate(uids)]
+    assert send(eirik, *(data[at] for at in (3, 40, 74))).status_code == 200
+    index(context)
+    filed = {
+        at: files.ct("1.2.3", "1.2.3.1", at, sop=uids[at], fill=1) for at in (3, 40)
+    }  # the last comes as it is filed
+    again = files.ct("1.2.3", "1.2.3.1", 20, sop=uids[20], fill=1)
+    contents = [filed.get(at, one) for at, one in enumerate(data)]
+    answer = send(eirik, *contents[:60], again, *contents[60:])
+    assert answer.status_code == 202
+    assert [at for at, status in enumerate(warned(answer)) if status == 0xB000] == [3, 40, 60]
+    index(context)
+    assert {one.sop_instance_uid for one in held(context, cast)} == {uids[3], uids[40], uids[20]}
+
+
 @pytest.mark.parametrize(("wanted", "status"), [("warning", 202), ("success", 200), ("failure", 409)])
 def test_other_content_under_a_known_uid_is_answered_as_the_facility_wants(
     context: Context, cast: Cast, eirik: httpx.Client, owner_url: str, wanted: str, status: int

@@ -24,13 +24,14 @@ from heliograph.exchange.dicomweb.stow_outcome import (
     Part,
     TooLarge,
     UnsupportedMediaType,
-    commit,
+    note,
     part_of,
 )
 from heliograph.kit.codecs.dicom import Header, NotDicom
 from heliograph.kit.codecs.dicom.bare import BEGINNING, missing_header
 from heliograph.kit.codecs.dicom.claimed import claimed
 from heliograph.records.archive import spool
+from heliograph.records.archive.arrivals import Arrival
 from heliograph.records.archive.errors import OutOfSpace
 from heliograph.records.archive.look import Looked, look
 from heliograph.records.archive.statuses import CANNOT_UNDERSTAND, OUT_OF_RESOURCES
@@ -67,6 +68,15 @@ class Receiver(Protocol):
         """Lets go of what was not finished."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Whole:
+    """Part `number` of the outcome, which is being synced; `stack` holds its file open."""
+
+    arrival: Future[Arrival | None]
+    stack: contextlib.ExitStack
+    number: int
+
+
 @dataclass
 class Syncing:
     """Spool files that are made durable, several at once, while others are still received."""
@@ -74,33 +84,45 @@ class Syncing:
     to: Destination
     outcome: Outcome
     _pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(_SYNCING, "stow-sync"))
-    _open: deque[Future[None]] = field(default_factory=deque)
+    _open: deque[_Whole] = field(default_factory=deque)
     _folders: set[Path] = field(default_factory=set)
 
     def add(self, entry: spool.Incoming, header: Header, stack: contextlib.ExitStack, number: int) -> None:
         """Part `number` of the outcome is whole in `entry`; closes `stack` when it is done."""
         self._folders.add(entry.temporary.parent)
-        self._open.append(self._pool.submit(self._one, entry, header, stack, number))
+        self._open.append(_Whole(self._pool.submit(self._durable, entry, header, number), stack, number))
         if len(self._open) > _MOST_OPEN:
-            self._open.popleft().result()
+            self._settle(_MOST_OPEN // 2)
 
-    def _one(self, entry: spool.Incoming, header: Header, stack: contextlib.ExitStack, number: int) -> None:
-        with stack:
-            try:
-                commit(self.to, entry, header, self.outcome.parts[number])
-            except OutOfSpace:
-                self.outcome.refuse(number, OUT_OF_RESOURCES)
+    def _durable(self, entry: spool.Incoming, header: Header, number: int) -> Arrival | None:
+        try:
+            return self.to.keeper.arrivals.durable(entry, header)
+        except OutOfSpace:
+            self.outcome.refuse(number, OUT_OF_RESOURCES)
+            return None
+
+    def _settle(self, number: int) -> None:
+        """Waits for the oldest ones, and notes what is told of them."""
+        with contextlib.ExitStack() as stack:
+            some = [self._open.popleft() for _ in range(number)]
+            for one in some:
+                stack.enter_context(one.stack)
+            arrived = [(one.number, arrival) for one in some if (arrival := one.arrival.result()) is not None]
+            told = self.to.keeper.arrivals.told([arrival for _, arrival in arrived])
+            for (at, _), answer in zip(arrived, told, strict=True):
+                note(self.outcome.parts[at], answer)
 
     def finish(self) -> None:
         """Waits for all, then syncs their names."""
-        while self._open:
-            self._open.popleft().result()
+        self._settle(len(self._open))
         for folder in self._folders:
             spool.sync_folder(folder)
 
     def close(self) -> None:
         """Waits for all."""
         self._pool.shutdown()
+        while self._open:
+            self._open.popleft().stack.close()
 
 
 class DicomParts:

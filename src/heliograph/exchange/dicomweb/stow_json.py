@@ -22,7 +22,7 @@ from heliograph.exchange.dicomweb.stow_outcome import (
     Part,
     TooLarge,
     UnsupportedMediaType,
-    commit,
+    note,
     part_of,
 )
 from heliograph.exchange.dicomweb.syntaxes import NATIVE
@@ -138,7 +138,8 @@ class MetadataParts:
                 part = part_of(self.to, entry, looked)
                 if looked.header is None or part.reason:
                     return part, None
-                commit(self.to, entry, looked.header, part)
+                arrivals = self.to.keeper.arrivals
+                note(part, arrivals.told([arrivals.durable(entry, looked.header)])[0])
                 return part, entry.temporary.parent
         except DicomError as error:
             with self.to.incoming() as entry:

@@ -9,7 +9,6 @@ from typing import Any
 from uuid import UUID
 
 from heliograph.exchange.dicomweb.qido import element
-from heliograph.kit.codecs.dicom import Header
 from heliograph.kit.errors import HeliographError
 from heliograph.kit.settings import Settings
 from heliograph.records.archive import spool
@@ -141,9 +140,8 @@ def part_of(to: Destination, entry: spool.Incoming, looked: Looked) -> Part:
     return part
 
 
-def commit(to: Destination, entry: spool.Incoming, header: Header, part: Part) -> None:
-    """Makes an object durable but for its name, and tells of it if other content is here under its UID. Raises OutOfSpace."""
-    told = to.keeper.arrivals.commit(entry, header, sync_name=False)
+def note(part: Part, told: str | None) -> None:
+    """What the facility wants said of a part under whose UID other content is here (see `Arrivals`); None: nothing."""
     if told == "warning":
         part.warning = HELD
     elif told == "failure":
