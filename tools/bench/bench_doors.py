@@ -22,6 +22,7 @@ from tools.orthanc import DICOM_WEB, ORTHANC
 from tools.running import Platform, running
 
 INSTANCES = 900
+SERIES = 3
 NODE_MB = 700.0
 
 _FILL = """
@@ -42,19 +43,23 @@ select organization_id, id, study_instance_uid || '.1', modalities[1], 1, 1 from
 def measure(slices: int = 600) -> list[Figure]:
     """Everything, in one run of the platform; then the same of Orthanc, where it is installed."""
     with tempfile.TemporaryDirectory() as work:
-        files = make_slices(Path(work), max(slices, INSTANCES), seed="bench/doors")
-        figures = _ours(files, slices)
-        return _beside(figures, bench_orthanc.measure(files, slices) if ORTHANC and DICOM_WEB else [])
+        most = max(slices, INSTANCES)
+        series = [make_slices(Path(work) / str(n), most, seed=f"bench/doors/{n}") for n in range(SERIES)]
+        figures = _ours(series, slices)
+        return _beside(figures, bench_orthanc.measure(series, slices) if ORTHANC and DICOM_WEB else [])
 
 
-def _ours(files: Sequence[Path], slices: int) -> list[Figure]:
+def _ours(series: Sequence[Sequence[Path]], slices: int) -> list[Figure]:
     with tempfile.TemporaryDirectory(prefix="heliograph-bench-") as folder, running(Path(folder)) as platform:
         token = _fill(platform, STUDIES)
         door = Door(platform.ports["http"], "/dicomweb/norfjord", {"Authorization": f"Bearer {token}"})
-        figures = [doors.stow(door, files, slices)]
         incoming = platform.settings.spool_dir / "incoming"
-        platform.until(lambda: not any(incoming.rglob("*.dcm")), 180, "the spool is empty")
-        figures += doors.retrieved(door, files)
+
+        def settle() -> None:
+            platform.until(lambda: not any(incoming.rglob("*.dcm")), 180, "the spool is empty")
+
+        figures = [doors.stow(door, series, slices, settle)]
+        figures += doors.retrieved(door, series[0])
         figures += doors.searched(door)
         site = round_of(datetime.now(UTC))[2].site
         figures += doors.found(Remote("127.0.0.1", platform.ports["dimse"], site.called_ae, site.calling_ae))

@@ -24,12 +24,12 @@ _NAMES = ("Hansen", "Johansen", "Olsen", "Larsen", "Andersen", "Pedersen", "Nils
 _MODALITIES = ("CT", "MR", "CT", "DX")
 
 
-def measure(files: Sequence[Path], slices: int) -> list[Figure]:
+def measure(series: Sequence[Sequence[Path]], slices: int) -> list[Figure]:
     """The figures of `bench_doors` but memory, by the same names."""
     with orthanc(modalities={"bench": ("BENCH", "127.0.0.1", 104)}) as other:
         door = Door(other.http.base_url.port or 0, "/dicom-web")
-        figures = [doors.stow(door, files, slices)]
-        figures += doors.retrieved(door, files)
+        figures = [doors.stow(door, series, slices)]
+        figures += doors.retrieved(door, series[0])
         _fill(other)
         figures += doors.searched(door)
         figures += doors.found(Remote("127.0.0.1", other.port, TITLE, "BENCH"))

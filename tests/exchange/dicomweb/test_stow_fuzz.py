@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pydicom
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from heliograph.app.context import Context
@@ -242,6 +242,7 @@ def try_cuts(context: Context, served: Served, number: int) -> None:
 
     @examples(number)
     @given(st.integers(0, len(body)), st.sampled_from([0, 1, 5000]), st.booleans())
+    @example(len(body), 0, False)  # whole, so that something is kept: of a cut request nothing need be
     def one(at: int, more: int, chunked: bool) -> None:
         length = "Transfer-Encoding: chunked" if chunked else f"Content-Length: {len(body) + more}"
         head = f"POST {WHERE} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n{length}\r\nContent-Type: {KINDS[0]}\r\n\r\n"

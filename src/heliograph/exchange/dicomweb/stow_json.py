@@ -31,6 +31,7 @@ from heliograph.kit.codecs.dicom.claimed import MOST, Claimed
 from heliograph.kit.codecs.dicom.part10 import EXPLICIT_LITTLE
 from heliograph.records.archive import spool
 from heliograph.records.archive.errors import OutOfSpace
+from heliograph.records.archive.examine import clean
 from heliograph.records.archive.look import Looked, look
 from heliograph.records.archive.statuses import CANNOT_UNDERSTAND, OUT_OF_RESOURCES
 
@@ -230,10 +231,10 @@ def _identity(document: Any) -> Part:
 
     def uid(tag: str) -> str:
         try:
-            text = str(document[tag]["Value"][0]).strip()
+            text = str(document[tag]["Value"][0])
         except (KeyError, IndexError, TypeError):
             return ""
-        return text[:MOST]
+        return (clean(text) or "")[:MOST]
 
     return Part(uid("00080016"), uid("00080018"), uid("0020000D"), uid("0020000E"))
 
