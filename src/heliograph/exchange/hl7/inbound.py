@@ -19,8 +19,8 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from heliograph.care.orders.errors import OrderForAnotherPatient, OrderUnknown
-from heliograph.care.orders.receive import receive_order
-from heliograph.exchange.hl7.orm import BadOrder, Site, order_messages
+from heliograph.exchange.hl7.kinds import KINDS, Feed
+from heliograph.exchange.hl7.orm import BadOrder
 from heliograph.kit.actor import Actor, machine, system
 from heliograph.kit.codecs.hl7 import (
     AckCode,
@@ -44,8 +44,6 @@ from heliograph.records.sites.queries import EndpointFacts
 log = structlog.get_logger(__name__)
 
 DATABASE_AWAY = (OperationalError, InterfaceError, PoolTimeout, Unavailable)
-TAKEN = {"ORM": {"O01"}}
-"""Message types (MSH-9.1) and their trigger events that this door takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +113,9 @@ def _unacceptable(message: Message, endpoint: EndpointFacts | None) -> Refusal |
         return refused("200", 9, None, "A batch is not taken here; send its messages one by one.")
     if message.processing_id != "P":
         return refused("202", 11, None, "Only production messages (MSH-11 P) are taken here.")
-    triggers = TAKEN.get(message.type or "")
-    if triggers is None:
+    if message.type not in {kind for kind, _ in KINDS}:
         return refused("200", 9, 1, "This message type is not taken here.")
-    if message.trigger not in triggers:
+    if (message.type, message.trigger) not in KINDS:
         return refused("201", 9, 2, "This trigger event is not taken here.")
     if message.control_id is None:
         return refused("101", 10, None, "MSH-10 is missing.", "AE")
@@ -151,12 +148,11 @@ def _take(work: Work, payload: bytes, message: Message, endpoint: EndpointFacts,
     facility = sites.facility(work.session, endpoint.facility_id)
     if facility is None:
         raise Unavailable("The facility of this sender is gone.")
-    orders = order_messages(message, Site(facility.time_zone, facility.patient_id_authority))
-    received = [receive_order(work, facility, order) for order in orders]
+    taken = KINDS[message.type or "", message.trigger or ""](work, message, Feed(endpoint, facility))
     answer = build_ack(message, "AA", control_id_of_answer=_new_id(), now=work.now)
     damage = "Some characters could not be read with the declared character set (MSH-18)." if message.damaged else None
     _keep(work, payload, message, endpoint, peer, fate="processed", code="AA", answer=answer,
-          fault=damage, order_id=received[0].id)  # fmt: skip
+          fault=taken.remark or damage, order_id=taken.order_id)  # fmt: skip
     return answer
 
 

@@ -175,6 +175,7 @@ def _check_endpoint(work: Work, row: Endpoint) -> None:
             raise BadSite("A destination needs a host and a port.")
         return
     row.host = _address(row.host)
+    row.certificate_sha256 = _fingerprint(row.certificate_sha256)
     if row.is_active is False:
         return
     same = select(Endpoint.id).where(

@@ -123,6 +123,12 @@ class NewEndpoint(BaseModel):
     host: Text | None = None
     port: Port | None = None
     charset: Text = "UNICODE UTF-8"
+    mapping: dict[str, Any] = {}
+    repeats_control_ids: bool = False
+    ignored: list[Text] = []
+    order_answer: Literal["ack", "order_response"] = "ack"
+    tls_required: bool = False
+    certificate_sha256: Fingerprint | None = None
 
 
 class EndpointChange(BaseModel):
@@ -135,6 +141,12 @@ class EndpointChange(BaseModel):
     host: Text | None = None
     port: Port | None = None
     charset: Text | None = None
+    mapping: dict[str, Any] | None = None
+    repeats_control_ids: bool | None = None
+    ignored: list[Text] | None = None
+    order_answer: Literal["ack", "order_response"] | None = None
+    tls_required: bool | None = None
+    certificate_sha256: Fingerprint | None = None
     is_active: bool | None = None
 
 

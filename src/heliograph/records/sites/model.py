@@ -175,6 +175,8 @@ class Endpoint(Base):
     __tablename__ = "endpoints"
     __table_args__ = (
         CheckConstraint("kind in ('hl7_in','hl7_out')", name="kind"),
+        CheckConstraint("order_answer in ('ack','order_response')", name="order_answer"),
+        CheckConstraint("certificate_sha256 ~ '^[0-9a-f]{64}$'", name="certificate_sha256"),
         Index("ix_endpoints_facility", "facility_id", "kind"),
         {"schema": "sites"},
     )
@@ -189,6 +191,18 @@ class Endpoint(Base):
     application: Mapped[str]
     facility_name: Mapped[str]
     charset: Mapped[str] = mapped_column(server_default="UNICODE UTF-8")
+    mapping: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
+    """Of a feed: where its values stand, by name, where that is not as usual."""
+    repeats_control_ids: Mapped[bool] = mapped_column(server_default="false")
+    """Its sender numbers messages anew: one with a known control id and other content is processed, not refused."""
+    ignored: Mapped[list[str]] = mapped_column(server_default="{}")
+    """Messages (`ADT^A02`) that are acknowledged, kept in the log, and have no other effect."""
+    order_answer: Mapped[str] = mapped_column(server_default="ack")
+    """ack, or order_response: ORR^O02, ORI^O24, ORG^O20 in place of an ACK."""
+    tls_required: Mapped[bool] = mapped_column(server_default="false")
+    """Its messages are taken over TLS only."""
+    certificate_sha256: Mapped[str | None]
+    """SHA-256 of the DER of the one client certificate that it may show, in lower-case hex; null: it needs none."""
     is_active: Mapped[bool] = mapped_column(server_default="true")
     created_at: Mapped[Stamp]
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy import Select, column, func, select, table
@@ -74,6 +74,12 @@ class EndpointFacts:
     facility_name: str
     charset: str
     is_active: bool
+    mapping: Mapping[str, Any]
+    repeats_control_ids: bool
+    ignored: list[str]
+    order_answer: str
+    tls_required: bool
+    certificate_sha256: str | None
 
 
 def facts(kind: type[_T], row: object) -> _T:
