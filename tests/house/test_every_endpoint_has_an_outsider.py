@@ -50,7 +50,10 @@ OPERATORS = ("/api/admin/organizations", "/api/admin/users", "/api/admin/keys")
 """What the operator may do in any organisation: who may sign in and send, never what they see."""
 
 SEARCHES = frozenset(
-    ("GET", f"/dicomweb/{{organization_slug}}/{level}") for level in ("studies", "series", "instances")
+    {
+        *(("GET", f"/dicomweb/{{organization_slug}}/{level}") for level in ("studies", "series", "instances")),
+        ("POST", "/api/patients/search"),
+    }
 )
 """They answer anybody who is signed in with what they may see: nothing."""
 
@@ -329,6 +332,7 @@ _BY_NAME: dict[str, Any] = {
     "username": "mallory", "password": "correct horse battery staple", "birth_date": "1948-03-12", "sex": "F", "report_languages": ["en"],
     "revision": 0, "ends_at": "2026-11-25T11:00:00Z", "starts_at": "2026-11-25T10:00:00Z", "promises": {"STAT": 30},
     "viewing_places": ["NO"], "instances": 5, "quiet_seconds": 90,
+    "words": "Larsen",
 }  # fmt: skip
 
 
@@ -501,8 +505,10 @@ def test_it_works(scene: Scene, owner: Engine) -> None:
 UNANSWERED = {
     ("GET", "/dicomweb/{organization_slug}/studies/{study}/series/{series}/instances/{instance}/bulkdata/{path}"),
     ("GET", "/api/reads/{read_id}/checks"),
+    ("GET", "/api/held-objects/{held_id}/other-person"),
 }
-"""Not 200 here even for who may: this CT has no bulk data beside its pixels, and what is signed has no draft to check."""
+"""Not 200 here even for who may: this CT has no bulk data beside its pixels, what is signed has no draft to check, and what is held names
+nobody else (tests/care/orders/test_mend.py has one that does)."""
 
 
 def _betrayed(scene: Scene, answer: httpx.Response) -> list[str]:

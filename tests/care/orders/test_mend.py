@@ -99,6 +99,38 @@ def test_one_click_takes_a_proposal_for_the_whole_study(context: Context, cast: 
     assert (refused.status_code, refused.json()["type"]) == (409, "/problems/nothing-to-undo")
 
 
+def test_whom_an_identifier_is_known_to_be_is_shown_beside_whom_the_images_name(context: Context, cast: Cast) -> None:
+    nora = files.ct("2.999.8", "2.999.8.1", patient="NF-2", name="NILSEN^Nora", birth_date="19700101")
+    files.index(context.works, context.objects, [files.drop(context.settings.spool_dir, cast, nora)])
+    came(context, cast, "NF-1", "LARSEN^Kari")
+    came(context, cast, "NF-2", "LARSEN^Kari")
+    eirik = sign_in_as(context, cast.eirik)
+    (waiting,) = eirik.get("/api/held-objects").json()
+    at = f"/api/held-objects/{waiting['id']}"
+    assert eirik.post(f"{at}/accept", json={"reason": "x"}).json()["code"] == "other-person"
+    told, known = eirik.get(f"{at}/other-person").json().values()
+    assert (told["name"], told["birth_date"], told["identifier"]) == ("LARSEN, Kari", "1948-03-12", "NF-2")
+    assert (known["name"], known["birth_date"], known["identifier"]) == ("NILSEN, Nora", "1970-01-01", "NF-2")
+    assert told["authority"] == known["authority"] != ""
+    with context.works.read(system("test", cast.norfjord)) as work:
+        seen = work.session.scalars(select(AuditEvent.patient_id).where(AuditEvent.action == "patient.viewed")).all()
+        ours = work.session.scalars(select(Study.patient_id).where(Study.study_instance_uid == "2.999.8")).one()
+    assert seen == [ours]
+    for outsider in (cast.harper, cast.olga):
+        assert sign_in_as(context, outsider).get(f"{at}/other-person").status_code == 404
+    assert sign_in_as(context, cast.imogen).get(f"{at}/other-person").status_code == 403
+    assert eirik.post(f"{at}/accept", json={"reason": "Married", "confirm_other_person": True}).status_code == 200
+    assert eirik.get(f"{at}/other-person").status_code == 404
+
+
+def test_of_who_is_no_other_person_nothing_is_shown(context: Context, cast: Cast) -> None:
+    came(context, cast, "NF-1", "LARSEN^Kari")
+    came(context, cast, "NF-1", "LARSEN^Karin")
+    eirik = sign_in_as(context, cast.eirik)
+    (waiting,) = eirik.get("/api/held-objects").json()
+    assert eirik.get(f"/api/held-objects/{waiting['id']}/other-person").status_code == 404
+
+
 def test_images_of_two_patients_are_one_patients_when_a_person_says_so(context: Context, cast: Cast) -> None:
     came(context, cast, "NF-1", "LARSEN^Kari")
     study_id = came(context, cast, "NF-2", "NILSEN^Nora", number=2, birth="19700101")

@@ -134,6 +134,37 @@ def test_lost_bytes_are_told(context: Context, cast: Cast, held_id: UUID) -> Non
     assert [h["id"] for h in eirik.get("/api/held-objects").json()] == [str(held_id)]
 
 
+def test_how_full_the_quarantine_is(context: Context, cast: Cast, held_id: UUID) -> None:
+    most = {
+        "most_objects": context.settings.quarantine_objects,
+        "most_size": context.settings.quarantine_mb << 20,
+    }
+    ours = {"organization_id": str(cast.norfjord), "organization_name": "Norfjord", "objects": 1, "size": 9, **most}
+    for insider in (cast.eirik, cast.nadia):
+        assert sign_in_as(context, insider).get("/api/quarantine").json() == [ours]
+    (theirs,) = sign_in_as(context, cast.harper).get("/api/quarantine").json()
+    assert (theirs["organization_id"], theirs["objects"], theirs["size"]) == (str(cast.llano), 0, 0)
+    assert sign_in_as(context, cast.olga).get("/api/quarantine").json() == []
+    assert sign_in_as(context, cast.imogen).get("/api/quarantine").status_code == 403
+    eirik = sign_in_as(context, cast.eirik)
+    assert eirik.post(f"/api/held-objects/{held_id}/dismiss", json={"reason": "Not ours"}).status_code == 204
+    assert eirik.get("/api/quarantine").json() == [{**ours, "objects": 0, "size": 0}]
+
+
+def test_one_of_many_alike_is_dismissed_alone_or_all_are(context: Context, cast: Cast) -> None:
+    for number in (1, 2, 3):
+        for name in ("LARSEN^Kari", "NILSEN^Nora"):
+            data = files.ct("2.999.3", "2.999.3.1", number, sop=f"2.999.3.1.{number}", patient="NF-1", name=name)
+            files.index(context.works, context.objects, [files.drop(context.settings.spool_dir, cast, data)])
+    eirik = sign_in_as(context, cast.eirik)
+    for left in (2, 0):
+        (waiting,) = eirik.get("/api/held-objects").json()
+        assert waiting["alike"] == (3 if left else 2)
+        body = {"reason": "Sent by mistake", "all_alike": not left}
+        assert eirik.post(f"/api/held-objects/{waiting['id']}/dismiss", json=body).status_code == 204
+        assert sum(h["alike"] for h in eirik.get("/api/held-objects").json()) == left
+
+
 def test_there_is_no_picture_of_what_is_unreadable(context: Context, cast: Cast, held_id: UUID) -> None:
     assert sign_in_as(context, cast.eirik).get(f"/api/held-objects/{held_id}/preview").status_code == 406
 

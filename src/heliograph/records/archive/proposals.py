@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from uuid import UUID
 
@@ -36,7 +37,7 @@ from heliograph.records.archive.overlay import overlays, source_of
 from heliograph.records.archive.present import StoredObject, stored_columns
 from heliograph.records.patients.identify import NoIdentifier, identify
 from heliograph.records.patients.names import is_another
-from heliograph.records.patients.queries import PatientFacts, identifier_of, patient
+from heliograph.records.patients.queries import PatientFacts, find, identifier_of, patient
 from heliograph.records.sites.queries import facility
 
 _OF_NO_WEIGHT = frozenset(
@@ -82,6 +83,18 @@ class Compared:
     reason: str = DIFFERENT_CONTENT
     values: dict[str, str] | None = field(default=None, repr=False)
     is_known: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Whom a study names once a proposal is taken: identifier with its authority, family and given name, birth date, sex."""
+
+    authority: str
+    value: str
+    family_name: str = field(repr=False)
+    given_name: str = field(repr=False)
+    birth_date: date | None = field(repr=False)
+    sex: str | None = field(repr=False)
 
 
 def compared(
@@ -162,13 +175,10 @@ def accept(
     )
     if study is None:
         raise NotFound
-    to = _patient_of(work, study, row.proposal)
-    if to is not None and to.id != study.patient_id:
-        family = (
-            row.proposal.get(NAME, study.dicom_patient_name or "").split("^", maxsplit=1)[0].split("=", maxsplit=1)[0]
-        )
-        born = date_of(row.proposal[BIRTH_DATE]) if BIRTH_DATE in row.proposal else study.dicom_birth_date
-        if not to.is_new and not confirm_other_person and is_another(to, family, born):
+    told = _told(work.session, study, row.proposal)
+    to = _patient_of(work, study, told) if told is not None else None
+    if told is not None and to is not None and to.id != study.patient_id:
+        if not to.is_new and not confirm_other_person and is_another(to, told.family_name, told.birth_date):
             raise OtherPerson
         before_move(study.id, to.id)
     site = facility(work.session, row.facility_id) if row.facility_id else None
@@ -216,24 +226,57 @@ def name_survivor(work: Work, study_id: UUID, survivor_id: UUID, merge_id: UUID,
     correct(work, study_id, "merged", values, reason, patient_id=survivor_id, merge_id=merge_id, source=source)
 
 
-def _patient_of(work: Work, study: Study, values: dict[str, str]) -> PatientFacts | None:
-    """Whom the study names with `values`, made when there is none; None if it goes on naming whom it names."""
+def other_person(session: ActorSession, held_id: UUID) -> tuple[Told, UUID] | None:
+    """Whom a held object names, and the patient who is known under that identifier and is likely somebody else (see `accept`).
+
+    None: the object proposes nothing of the kind, or does not wait, or is not visible.
+    """
+    row = session.get(HeldObject, held_id)
+    if row is None or row.resolved_at is not None or row.proposal is None:
+        return None
+    study = session.scalar(
+        select(Study).where(
+            Study.organization_id == row.organization_id, Study.study_instance_uid == row.study_instance_uid
+        )
+    )
+    told = _told(session, study, row.proposal) if study is not None else None
+    if study is None or told is None:
+        return None
+    known = find(session, row.organization_id, told.authority, told.value)
+    if known is None or known.id == study.patient_id or not is_another(known, told.family_name, told.birth_date):
+        return None
+    return told, known.id
+
+
+def _told(session: ActorSession, study: Study, values: dict[str, str]) -> Told | None:
+    """Whom the study names with `values`; None if it goes on naming whom it names."""
     if not values.keys() & {PATIENT_ID, ISSUER}:
         return None
-    site = facility(work.session, study.facility_id)
-    value = values.get(PATIENT_ID, study.dicom_patient_id or "")
+    site = facility(session, study.facility_id)
     issuer = values.get(ISSUER, study.dicom_patient_issuer or "") or (site.patient_id_authority if site else "")
     name = values.get(NAME, study.dicom_patient_name or "").split("=", maxsplit=1)[0]
     family, given = [*name.split("^"), ""][:2]
+    return Told(
+        issuer,
+        values.get(PATIENT_ID, study.dicom_patient_id or ""),
+        family.strip(),
+        given.strip(),
+        date_of(values[BIRTH_DATE]) if BIRTH_DATE in values else study.dicom_birth_date,
+        values.get(SEX, study.dicom_sex),
+    )
+
+
+def _patient_of(work: Work, study: Study, told: Told) -> PatientFacts | None:
+    """The patient who is told, made when there is none; None without an identifier."""
     try:
         return identify(
             work,
             study.organization_id,
-            issuer,
-            value,
-            names=(family.strip(), given.strip()),
-            birth_date=date_of(values[BIRTH_DATE]) if BIRTH_DATE in values else study.dicom_birth_date,
-            sex=values.get(SEX, study.dicom_sex),
+            told.authority,
+            told.value,
+            names=(told.family_name, told.given_name),
+            birth_date=told.birth_date,
+            sex=told.sex,
         )
     except NoIdentifier:
         return None
