@@ -203,6 +203,11 @@ class Endpoint(Base):
     """Its messages are taken over TLS only."""
     certificate_sha256: Mapped[str | None]
     """SHA-256 of the DER of the one client certificate that it may show, in lower-case hex; null: it needs none."""
+    reply_host: Mapped[str | None]
+    """Of a feed: where application acknowledgements of enhanced mode are sent; null: they are in the log alone."""
+    reply_port: Mapped[int | None]
+    takes_files: Mapped[bool] = mapped_column(server_default="false")
+    """Of a feed: its messages and batches may also come as files, in the folder that bears its id."""
     is_active: Mapped[bool] = mapped_column(server_default="true")
     created_at: Mapped[Stamp]
 
@@ -217,6 +222,7 @@ class Message(Base):
     __table_args__ = (
         Index("ix_messages_organization", "organization_id", "received_at"),
         Index("ix_messages_control", "endpoint_id", "control_id"),
+        Index("ix_messages_waiting", "endpoint_id", "id", postgresql_where="fate in ('received', 'held')"),
         {"schema": "sites"},
     )
 
@@ -233,7 +239,7 @@ class Message(Base):
     answer: Mapped[bytes | None] = mapped_column(LargeBinary)
     acknowledgement: Mapped[str | None]
     fate: Mapped[str]
-    """processed, duplicate, rejected, sent, no_answer."""
+    """See `messages.Fate`."""
     fault: Mapped[str | None]
     """What is wrong and where, without patient data."""
     order_id: Mapped[UUID | None]

@@ -80,6 +80,9 @@ class EndpointFacts:
     order_answer: str
     tls_required: bool
     certificate_sha256: str | None
+    reply_host: str | None
+    reply_port: int | None
+    takes_files: bool
 
 
 def facts(kind: type[_T], row: object) -> _T:
