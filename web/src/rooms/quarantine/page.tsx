@@ -3,11 +3,13 @@ import { useState } from "react";
 import { useNavigate, useParams } from "react-router";
 import { api, ApiError, queryClient, url } from "../../api/client";
 import { herePlace, useSession } from "../../api/session";
-import type { HeldDetail, HeldObject } from "../../api/types";
-import { Button, Chip, type Column, ConfirmDialog, DataTable, dayClock, Empty, ErrorState, Facts, Foot, MINUTE, near, Page, Panel, ReasonDialog, SkeletonRows, SkeletonText, StateDot, toast, useKeys, useNow, useTable } from "../../kit";
+import type { HeldDetail, HeldObject, QuarantineRoom } from "../../api/types";
+import { Button, Chip, type Column, DataTable, dayClock, Empty, ErrorState, Facts, Foot, MINUTE, near, Note, Page, Panel, SkeletonRows, SkeletonText, StateDot, toast, useKeys, useNow, useTable } from "../../kit";
+import { DismissDialog } from "./DismissDialog";
 import { ElementsTable } from "./ElementsTable";
 import "./quarantine.css";
-import { bytes, whatItMeans, WHY } from "./words";
+import { WhoDialog } from "./WhoDialog";
+import { bytes, fullness, whatItMeans, WHY } from "./words";
 
 /** Objects that came and could not be filed. None is lost; each waits for a person. Looking into one is recorded. */
 export default function QuarantinePage() {
@@ -22,6 +24,13 @@ export default function QuarantinePage() {
     meta: { topics: ["study"] },
     refetchInterval: MINUTE,
   });
+  const rooms = useQuery({
+    queryKey: ["held", "room"],
+    queryFn: ({ signal }) => api.get<QuarantineRoom[]>("/api/quarantine", signal),
+    meta: { topics: ["study"] },
+    refetchInterval: MINUTE,
+  });
+  const full = fullness(rooms.data ?? []);
   const columns: Column<HeldObject>[] = [
     { id: "at", head: `Came, ${here.label}`, width: 138, fixed: true, cell: (one) => <span className="num" title={`${dayClock(one.received_at, "UTC")} UTC`}>{near(one.received_at, here.zone, now)}</span>, sort: (one) => one.received_at },
     { id: "facility", head: "From", width: 140, cell: (one) => one.facility_name ?? <span className="q">unknown</span>, sort: (one) => one.facility_name },
@@ -40,7 +49,15 @@ export default function QuarantinePage() {
     <Page title="Quarantine" windowTitle="Quarantine">
       <div className="page">
         <div className={`mg${heldId ? " two-up" : ""}`}>
-          <Panel className="clip" title="Objects that could not be filed" count={shown.length} sub="nothing is lost: each is kept as it came until a person decides">
+          <Panel className="clip" title="Objects that could not be filed" count={shown.length} sub="nothing is lost: each is kept as it came until a person decides" end={full && <Chip tone={full.state === "room" ? "outline" : full.state === "near" ? "amber" : "red"}>{full.words}</Chip>}>
+            {full && full.state !== "room" && (
+              <div style={{ padding: 8 }}>
+                <Note tone={full.state === "near" ? "amber" : "red"}>
+                  {full.state === "near" ? "The quarantine is nearly full. When it is, what can't be read is refused without being kept: its sender is told, and has to send it again." : "The quarantine is full: what can't be read is refused without being kept."} Dismiss, or try
+                  again, what waits.
+                </Note>
+              </div>
+            )}
             {found.isError ? (
               <ErrorState error={found.error} retry={() => void found.refetch()} />
             ) : found.isPending ? (
@@ -75,7 +92,7 @@ function Detail({ id, onClose, zone, label }: { id: string; onClose: () => void;
   const [asking, setAsking] = useState(false);
   const [busy, setBusy] = useState(false);
   const one = found.data;
-  const again = () => queryClient.invalidateQueries({ queryKey: ["held"], exact: true });
+  const again = () => Promise.all([queryClient.invalidateQueries({ queryKey: ["held"], exact: true }), queryClient.invalidateQueries({ queryKey: ["held", "room"] })]);
   const retry = async () => {
     setBusy(true);
     try {
@@ -190,27 +207,18 @@ function Detail({ id, onClose, zone, label }: { id: string; onClose: () => void;
         </div>
       )}
       {dismissing && (
-        <ReasonDialog
-          title="Dismiss this object"
-          confirm="Dismiss"
-          danger
-          usual={["Sent by mistake", "The first one is right", "Not an image of ours"]}
+        <DismissDialog
+          id={id}
+          alike={one?.alike ?? 1}
           onClose={() => setDismissing(false)}
-          onReason={async (reason) => {
-            await api.post(url`/api/held-objects/${id}/dismiss`, { reason, all_alike: true });
-            toast({ tone: "done", text: "Dismissed. Its bytes are kept" });
+          onDone={(count) => {
+            toast({ tone: "done", text: count > 1 ? `${count} dismissed. Their bytes are kept` : "Dismissed. Its bytes are kept" });
             void again();
             onClose();
           }}
-        >
-          {one && one.alike > 1 ? `All ${one.alike} objects of this study that wait for the same reason leave this list and are not filed.` : "It will not be filed and leaves this list."} The bytes and your reason are kept.
-        </ReasonDialog>
+        />
       )}
-      {asking && (
-        <ConfirmDialog opened title="Another person is known under this identifier" confirm="It is the same person" onClose={() => setAsking(false)} onConfirm={() => accept(true)}>
-          The patient known under the new identifier has another name and another birth date than these images say. Accept only if you are sure that it is one person.
-        </ConfirmDialog>
-      )}
+      {asking && <WhoDialog id={id} onClose={() => setAsking(false)} onSame={() => accept(true)} />}
     </Panel>
   );
 }

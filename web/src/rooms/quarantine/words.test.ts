@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { bytes, tagOf, whatItMeans } from "./words";
+import { bytes, fullness, tagOf, whatItMeans } from "./words";
 
 describe("words of the quarantine", () => {
   it("writes sizes", () => {
@@ -14,5 +14,14 @@ describe("words of the quarantine", () => {
     expect(whatItMeans({ ...held, same_pixels: false })).toContain("Another picture");
     expect(whatItMeans({ ...held, reason: "correction", same_pixels: true })).toContain("Accept takes them");
     expect(whatItMeans({ ...held, reason: "unreadable", same_pixels: null })).toContain("no DICOM object");
+  });
+  it("tells how full the fullest quarantine is", () => {
+    const room = (organization_name: string, objects: number, mib: number) => ({ organization_id: organization_name, organization_name, objects, most_objects: 1000, size: mib * 1024 ** 2, most_size: 2048 * 1024 ** 2 });
+    expect(fullness([])).toBeNull();
+    expect(fullness([room("Norfjord", 3, 12)])).toEqual({ words: "12 of 2048 MB kept, 3 of 1000 objects", state: "room" });
+    expect(fullness([room("Norfjord", 3, 0.4)])?.words).toContain("<1 of 2048 MB");
+    expect(fullness([room("Norfjord", 3, 12), room("Llano Verde", 4, 1639)])).toEqual({ words: "Llano Verde: 1639 of 2048 MB kept, 4 of 1000 objects", state: "near" });
+    expect(fullness([room("Norfjord", 1000, 1)])?.state).toBe("full");
+    expect(fullness([{ ...room("Norfjord", 0, 0), most_objects: 0 }])?.state).toBe("full");
   });
 });

@@ -1,4 +1,4 @@
-import type { HeldDetail } from "../../api/types";
+import type { HeldDetail, QuarantineRoom } from "../../api/types";
 
 export const WHY: Record<string, string> = {
   correction: "Same picture, put right",
@@ -32,4 +32,37 @@ export function bytes(length: number): string {
     unit += 1;
   }
   return `${size < 10 ? size.toFixed(1) : Math.round(size)} ${units[unit] ?? "GiB"}`;
+}
+
+/** From this part of a bound on it is time to act. */
+const NEAR = 0.8;
+
+export interface Fullness {
+  words: string;
+  /** `near`: soon what can't be read is refused without being kept; `full`: it is now. */
+  state: "room" | "near" | "full";
+}
+
+/** How full the fullest quarantine is, by size or by number, whichever is nearer its bound; null: there is none. */
+export function fullness(rooms: readonly QuarantineRoom[]): Fullness | null {
+  const shares = rooms.map((room) => ({ room, share: Math.max(part(room.size, room.most_size), part(room.objects, room.most_objects)) }));
+  shares.sort((a, b) => b.share - a.share);
+  const first = shares[0];
+  if (!first) return null;
+  const { room, share } = first;
+  const whose = rooms.length > 1 ? `${room.organization_name}: ` : "";
+  return {
+    words: `${whose}${megabytes(room.size)} of ${megabytes(room.most_size)} MB kept, ${room.objects} of ${room.most_objects} objects`,
+    state: share >= 1 ? "full" : share >= NEAR ? "near" : "room",
+  };
+}
+
+function part(kept: number, most: number): number {
+  return most > 0 ? kept / most : 1;
+}
+
+/** Mebibytes, as the setting counts them; what is there is never shown as none. */
+function megabytes(size: number): string {
+  const whole = size / 1024 ** 2;
+  return whole > 0 && whole < 1 ? "<1" : String(Math.round(whole));
 }
