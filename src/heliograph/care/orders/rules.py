@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -95,16 +95,20 @@ def rank(code: str) -> int:
     return priorities()[code].rank
 
 
-def priority_of(codes: Iterable[str | None]) -> tuple[str | None, bool]:
+def priority_of(codes: Iterable[str | None], own: Mapping[str, str] | None = None) -> tuple[str | None, bool]:
     """The most urgent priority that codes of HL7 table 0485 (TQ1-9, ORC-7.6, OBR-27.6) mean, and whether it was a default.
 
-    None when no code was sent at all: a stored priority stays. Codes that nobody knows give the default, flagged.
+    `own` is what the sender means by a code, before the table of all. None when no code was sent at all: a stored priority stays.
+    Codes that nobody knows give the default, flagged.
     """
     sent = [c.strip().upper() for c in codes if c and c.strip()]
     if not sent:
         return None, False
     table = _table()
-    found = [table["hl7"].get(c) or table["hl7_words"].get(c) or _timed(c, table["hl7_timed"]) for c in sent]
+    found = [
+        (own or {}).get(c) or table["hl7"].get(c) or table["hl7_words"].get(c) or _timed(c, table["hl7_timed"])
+        for c in sent
+    ]
     known = [f for f in found if f is not None]
     if not known:
         return str(table["unknown"]), True

@@ -1,36 +1,42 @@
-"""ORM^O01 to orders (HL7 v2.3.1 4.4.1, v2.5.1 4.4.1; IHE RAD-2 to RAD-4 and RAD-13). Pure."""
+"""ORM^O01, OMI^O23 and OMG^O19 to orders (HL7 v2.3.1 4.4.1, v2.5.1 4.4; IHE RAD-2 to RAD-4, RAD-13, SWF.b), by the feed's mapping. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import datetime
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from heliograph.care.orders.exam_classes import laterality_of
-from heliograph.care.orders.incoming import Control, IncomingPatient, IncomingProcedure, OrderMessage
+from heliograph.care.orders.incoming import Control, IncomingPatient, IncomingProcedure, OrderMessage, OrderNumbers
 from heliograph.care.orders.rules import priority_of
+from heliograph.exchange.hl7.faults import BadOrder
+from heliograph.exchange.hl7.mapped import Found, Scope, look, read
+from heliograph.exchange.hl7.pid import Site, patient_of
 from heliograph.kit.codecs.hl7 import (
-    NULL,
     BadDtm,
     FieldMissing,
     Location,
     Message,
     OrderGroup,
     Precision,
-    Repetition,
     Segment,
     parse_dtm,
 )
-from heliograph.kit.errors import Invalid
 
-CONTROLS: dict[str, Control] = {
+__all__ = ["BadOrder", "Site", "order_messages"]
+
+CONTROLS: Final[dict[str, Control]] = {
     # Table 0119, ORC-1.
     "NW": "new",
+    "CH": "new",
     "XO": "changed",
     "XX": "changed",
+    "XR": "changed",
     "RO": "changed",
     "RP": "changed",
+    "RU": "changed",
     "SC": "status",
     "SN": "status",
     "NA": "status",
@@ -41,7 +47,9 @@ CONTROLS: dict[str, Control] = {
     "OD": "cancelled",
     "DR": "cancelled",
 }
-STATUSES = {
+REPLACED: Final = frozenset({"RP", "RU"})
+"""The order that is replaced: groups with RO behind it take its place (HL7 v2.5.1 4.4.1.1, RP and RO). Without RO it is a change."""
+STATUSES: Final = {
     # Table 0038, ORC-5.
     "SC": "scheduled",
     "HD": "scheduled",
@@ -51,25 +59,20 @@ STATUSES = {
     "CA": "cancelled",
     "DC": "cancelled",
 }
-SEXES = {"M": "M", "F": "F", "O": "O", "A": "O", "N": "O"}
-ACCESSION_LENGTH = 16
+ACCESSION_LENGTH: Final = 16
 """DICOM SH; a longer one could never be in an image."""
-
-
-class BadOrder(Invalid):
-    """A value of the order can't be taken. `fault` is of HL7 table 0357."""
-
-    def __init__(self, fault: str, location: Location, detail: str) -> None:
-        self.fault, self.location = fault, location
-        super().__init__(detail)
+_UID = re.compile(r"(?=.{1,64}$)(0|[1-9]\d*)(\.(0|[1-9]\d*))+", re.ASCII)
+_NULLABLE: Final = ("indication", "notes", "referrer_name", "referrer_phone", "patient_class")
+"""What a sender may ask to delete; a number or a priority is changed, never taken away."""
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
-    """What the reading of a message needs to know of its sender."""
+class _Group:
+    """One group as an order, with its ORC-1 and what ORC-8 calls its parent."""
 
-    time_zone: str
-    patient_id_authority: str
+    code: str
+    order: OrderMessage
+    parent: OrderNumbers | None
 
 
 def order_messages(message: Message, site: Site) -> list[OrderMessage]:
@@ -77,15 +80,15 @@ def order_messages(message: Message, site: Site) -> list[OrderMessage]:
 
     Raises:
         FieldMissing: PID, PID-3, ORC, ORC-1, OBR or OBR-4 is not there, or no number at all names the order.
-        BadOrder: a value is not in its table or form, or ORC and OBR contradict each other.
+        BadOrder: a value is not in its table or form, or two places that must agree contradict each other.
     """
-    patient = _patient(message.need("PID"), message, site)
+    patient = patient_of(message.need("PID"), message, site)
     groups = list(message.groups())
     if not groups:
         raise FieldMissing("ORC")
     orders: list[OrderMessage] = []
-    for group in groups:
-        order = _order(group, patient, message, site)
+    read_groups = [_group(number, group, patient, message, site) for number, group in enumerate(groups)]
+    for order in _replacing(read_groups):
         same = next((i for i, known in enumerate(orders) if _belong_together(known, order)), None)
         if same is None:
             orders.append(order)
@@ -94,38 +97,45 @@ def order_messages(message: Message, site: Site) -> list[OrderMessage]:
     return [_with_study_uid(order) for order in orders]
 
 
-def _order(group: OrderGroup, patient: IncomingPatient, message: Message, site: Site) -> OrderMessage:
+def _group(position: int, group: OrderGroup, patient: IncomingPatient, message: Message, site: Site) -> _Group:
     if group.orc is None:
         raise FieldMissing("ORC")
-    orc, obr = group.orc, group.obr
+    orc, obr, scope = group.orc, group.obr, Scope(message, group)
+    found = {name: read(value, scope) for name, value in site.mapping.values.items() if value.reads != "identifier"}
     control, status = _control(orc)
-    placer = _number(group, 2)
-    filler = _number(group, 3)
-    accession = _accession(obr, filler)
+    placer, filler = found["placer_number"].text, found["filler_number"].text
+    accession = _accession(found["accession_number"], site)
     if not (placer or filler or accession):
         raise FieldMissing("ORC", orc.sequence, 2)
     if obr is None and control != "cancelled":
         raise FieldMissing("OBR")
-    priority, defaulted = _priority(group)
-    indication, is_null = _indication(obr)
-    pv1 = message.segment("PV1")
-    return OrderMessage(
+    priority, defaulted = priority_of(found["priority"].texts, site.mapping.priorities)
+    sent_at = _time(message.text("MSH-7"), message, site, is_order=True)
+    uid, remark = _study_uid(found["study_instance_uid"])
+    order = OrderMessage(
         control=control,
         patient=patient,
         placer_number=placer,
         filler_number=filler,
         accession_number=accession,
+        accession_issuer=found["accession_issuer"].text,
         status=status,
         priority=priority,
         priority_defaulted=defaulted,
-        indication=indication,
-        referrer_name=_first(_person, orc.repetitions(12), obr.repetitions(16) if obr else ()),
-        referrer_phone=_first(_phone, obr.repetitions(17) if obr else (), orc.repetitions(14)),
-        patient_class=pv1.text(2) if pv1 else None,
-        ordered_at=_time(orc.text(9), message, site),
-        procedures=(_procedure(group, obr, placer, control),) if obr is not None else (),
-        clear=frozenset({"indication"} if is_null else ()),
+        indication=found["indication"].text,
+        notes=found["notes"].text,
+        referrer_name=found["referrer_name"].text,
+        referrer_phone=found["referrer_phone"].text,
+        patient_class=found["patient_class"].text,
+        ordered_at=_time(found["ordered_at"].text, message, site),
+        procedures=(_procedure(obr, control, found, uid, site),) if obr is not None else (),
+        clear=frozenset(name for name in _NULLABLE if found[name].is_null),
+        said_at=_time(orc.text(9), message, site, is_order=True) or sent_at,
+        sent_at=sent_at,
+        remarks=(remark,) if remark else (),
+        positions=(position,),
     )
+    return _Group(orc.require(1).strip().upper(), order, _parent(orc))
 
 
 def _control(orc: Segment) -> tuple[Control, str | None]:
@@ -139,153 +149,101 @@ def _control(orc: Segment) -> tuple[Control, str | None]:
     return control, None if status == "cancelled" and control == "new" else status
 
 
-def _number(group: OrderGroup, field: int) -> str | None:
-    """The entity id in ORC-2/OBR-2 or ORC-3/OBR-3; where both are sent they must be one."""
-    of_orc = group.orc.text(field) if group.orc and not group.orc_shared else None
-    of_obr = group.obr.text(field) if group.obr else None
-    if of_orc and of_obr and of_orc != of_obr and group.obr:
-        place = Location("OBR", group.obr.sequence, field)
-        raise BadOrder("207", place, f"OBR-{field} differs from ORC-{field}.")
-    return of_orc or of_obr
+def _parent(orc: Segment) -> OrderNumbers | None:
+    """ORC-8 (EIP): the placer's and the filler's number of the order that this one comes from; each an EI in subcomponents."""
+    placer, filler = orc.text(8), orc.text(8, 2)
+    return OrderNumbers(placer, filler) if placer or filler else None
 
 
-def _accession(obr: Segment | None, filler: str | None) -> str | None:
-    """OBR-18 (IHE RAD-4), else the filler number where it can be one."""
-    sent = (obr.text(18) or "").strip() if obr else ""
-    if not sent:
-        return filler if filler and len(filler) <= ACCESSION_LENGTH and "\\" not in filler else None
-    place = Location("OBR", obr.sequence if obr else 1, 18)
-    if len(sent) > ACCESSION_LENGTH:
-        raise BadOrder("104", place, "OBR-18 is longer than the 16 characters of an accession number.")
-    if "\\" in sent:
-        raise BadOrder("102", place, "OBR-18 holds a backslash, which an accession number can't.")
-    return sent
+def _replacing(groups: list[_Group]) -> list[OrderMessage]:
+    """Replacements (RO) name the order that they stand for: the RP or RU before them, else ORC-8. The replaced one is no order."""
+    made: list[OrderMessage] = []
+    replaced: OrderNumbers | None = None
+    for number, group in enumerate(groups):
+        if group.code in REPLACED and number + 1 < len(groups) and groups[number + 1].code == "RO":
+            replaced = OrderNumbers(group.order.placer_number, group.order.filler_number)
+        elif group.code == "RO" and (old := replaced or group.parent) is not None and not _is_named(group.order, old):
+            made.append(replace(group.order, control="new", replaces=old))
+        else:
+            replaced = None
+            made.append(group.order)
+    return made
 
 
-def _procedure(group: OrderGroup, obr: Segment, placer: str | None, control: Control) -> IncomingProcedure:
-    code = obr.text(4) or obr.text(4, 4) or obr.text(44)
-    description = obr.text(4, 2) or obr.text(4, 5) or obr.text(44, 2) or code
+def _is_named(order: OrderMessage, numbers: OrderNumbers) -> bool:
+    """The order bears these numbers itself."""
+    return (numbers.placer_number, numbers.filler_number) in (
+        (order.placer_number, order.filler_number),
+        (order.placer_number, None),
+        (None, order.filler_number),
+    )
+
+
+def _accession(found: Found, site: Site) -> str | None:
+    sent, place = found.text, found.location
+    if not sent or place is None:
+        return None
+    is_long, is_barred = len(sent) > ACCESSION_LENGTH, "\\" in sent
+    if not (is_long or is_barred):
+        return sent
+    if found.path in {p.text for p in site.mapping.values["accession_number"].otherwise}:
+        return None  # a filler number that can't be one
+    if is_long:
+        raise BadOrder("104", place, f"{found.path} is longer than the 16 characters of an accession number.")
+    raise BadOrder("102", place, f"{found.path} holds a backslash, which an accession number can't.")
+
+
+def _procedure(
+    obr: Segment, control: Control, found: dict[str, Found], uid: str | None, site: Site
+) -> IncomingProcedure:
+    code = found["procedure_code"].text
+    description = found["procedure"].text or code
     if description is None and control == "new":
         raise FieldMissing("OBR", obr.sequence, 4)
-    zds = group.segment("ZDS")
-    sides = " ".join(r.text(n) or "" for r in obr.repetitions(45) for n in (1, 2))
+    modality, side = found["modality"].text, found["laterality"]
     return IncomingProcedure(
         description=description or "",
         code=code,
-        modality=obr.text(24),
-        body_part=obr.text(15, 4),
-        laterality=laterality_of(sides) or laterality_of(description),
-        study_instance_uid=zds.text(1) if zds else None,
-        placer_number=placer,
+        modality=site.mapping.modalities.get((modality or "").upper(), modality),
+        body_part=found["body_part"].text,
+        laterality=_side(side.texts) or (None if side.is_null else laterality_of(description)),
+        study_instance_uid=uid,
+        placer_number=found["placer_number"].text,
+        filler_number=found["filler_number"].text,
+        requested_procedure_id=found["requested_procedure_id"].text,
+        clear=frozenset({"laterality"} if side.is_null else ()),
     )
 
 
-def _priority(group: OrderGroup) -> tuple[str | None, bool]:
-    """TQ1-9, ORC-7.6 and OBR-27.6, the most urgent; OBR-5, long deprecated, only where none of them is sent."""
-    codes = [r.text() for tq1 in group.all("TQ1") for r in tq1.repetitions(9)]
-    if group.orc is not None:
-        codes += [r.text(6) for r in group.orc.repetitions(7)]
-    if group.obr is not None:
-        codes += [r.text(6) for r in group.obr.repetitions(27)]
-        if not any(codes):
-            codes = [group.obr.text(5)]
-    return priority_of(codes)
+def _side(texts: tuple[str, ...]) -> str | None:
+    """L, R or B of the codes and words for a side; 50 is both (table 0495)."""
+    words = " ".join("bilateral" if text.strip() == "50" else text for text in texts)
+    return laterality_of(words)
 
 
-def _indication(obr: Segment | None) -> tuple[str | None, bool]:
-    """OBR-13 and OBR-31 as one text; whether the sender asks to delete it."""
-    if obr is None:
-        return None, False
-    whole = [r.whole() for r in obr.repetitions(13)]
-    reasons = [r.get(2) or r.get(1) for r in obr.repetitions(31)]
-    texts = [t.strip() for t in [*whole, *reasons] if isinstance(t, str) and t.strip()]
-    kept = [t for i, t in enumerate(texts) if t not in texts[:i]]
-    return "; ".join(kept) or None, not kept and NULL in (*whole, *reasons)
+def _study_uid(found: Found) -> tuple[str | None, str | None]:
+    """The UID, and a remark when what stands there is none: no reason to refuse an order."""
+    if found.text is None or _UID.fullmatch(found.text):
+        return found.text, None
+    return None, f"{found.path} is no UID; it was left out."
 
 
-def _patient(pid: Segment, message: Message, site: Site) -> IncomingPatient:
-    value, authority = _identifier(pid, site)
-    clear = tuple(n for n, field in (("birth_date", 7), ("sex", 8)) if pid.get(field) is NULL)
-    return IncomingPatient(
-        value=value,
-        authority=authority,
-        names=_names(pid.repetitions(5)),
-        birth_date=_birth_date(pid, message, site),
-        sex=SEXES.get((pid.text(8) or "").upper()),
-        clear=clear,
-    )
-
-
-def _identifier(pid: Segment, site: Site) -> tuple[str, str | None]:
-    """The site's own number from the list of PID-3: by authority and type, never by position (HL7 v2.5.1 3.4.2.3)."""
-    found = [(r.text(1), r.text(4) or r.text(4, 2), (r.text(5) or "").upper()) for r in pid.repetitions(3)]
-    listed = [(v.strip(), a, t) for v, a, t in found if v and v.strip()]
-    if not listed:
-        raise FieldMissing("PID", pid.sequence, 3)
-
-    def preference(entry: tuple[str, str | None, str]) -> tuple[bool, bool, bool]:
-        _, authority, kind = entry
-        return (
-            authority != site.patient_id_authority,
-            authority is not None and kind not in ("MR", "PI", "PT", ""),
-            kind != "MR",
-        )
-
-    value, authority, _ = min(listed, key=preference)
-    return value, authority
-
-
-def _names(repetitions: tuple[Repetition, ...]) -> tuple[str, str] | None:
-    """Family and given names of the legal name in letters (XPN-7 `L`, XPN-8 `A`), else of the first."""
-    usable = [r for r in repetitions if r.text(1) or r.text(2)]
-    if not usable:
-        return None
-    best = min(usable, key=lambda r: ((r.text(8) or "A") != "A", (r.text(7) or "L") != "L"))
-    given = " ".join(part.strip() for n in (2, 3) if (part := best.text(n)))
-    return (best.text(1) or "").strip(), given
-
-
-def _birth_date(pid: Segment, message: Message, site: Site) -> date | None:
-    """PID-7; None where only a year or month is told, which is no date."""
-    sent = pid.text(7)
-    if sent is None:
-        return None
-    try:
-        told = parse_dtm(sent, ZoneInfo(site.time_zone), message.zone)
-    except BadDtm as error:
-        raise BadOrder("102", Location("PID", pid.sequence, 7), "PID-7 is no date of the form YYYYMMDD.") from error
-    return told.date if told.precision >= Precision.DAY else None
-
-
-def _time(sent: str | None, message: Message, site: Site) -> datetime | None:
-    """ORC-9; an unreadable one is no reason to refuse an order."""
+def _time(sent: str | None, message: Message, site: Site, *, is_order: bool = False) -> datetime | None:
+    """A time; an unreadable one is no reason to refuse an order. `is_order`: for telling which of two messages is the newer; None in
+    the hour that the clock shows twice."""
     if sent is None:
         return None
     try:
         told = parse_dtm(sent, ZoneInfo(site.time_zone), message.zone)
     except BadDtm:
         return None
+    if is_order and (told.ambiguous or told.nonexistent):
+        return None
     return told.value if told.precision >= Precision.MINUTE else None
 
 
-def _first(read: Callable[[Repetition], str | None], *lists: tuple[Repetition, ...]) -> str | None:
-    return next((text for repetitions in lists for r in repetitions if (text := read(r))), None)
-
-
-def _person(r: Repetition) -> str | None:
-    """XCN as it is spoken: prefix, given, family; the bare id where no name is sent."""
-    parts = [r.text(6), r.text(3), r.text(2)]
-    return " ".join(p.strip() for p in parts if p and p.strip()) or r.text(1)
-
-
-def _phone(r: Repetition) -> str | None:
-    """XTN: the number as text, or its parts (HL7 v2.5.1 2.A.89)."""
-    parts = [f"+{r.text(5)}" if r.text(5) else None, r.text(6), r.text(7)]
-    return r.text(1) or r.text(12) or " ".join(p for p in parts if p) or None
-
-
 def _belong_together(one: OrderMessage, other: OrderMessage) -> bool:
-    if one.control != other.control:
+    if one.control != other.control or one.replaces != other.replaces:
         return False
     if one.accession_number or other.accession_number:
         return one.accession_number == other.accession_number
@@ -294,13 +252,20 @@ def _belong_together(one: OrderMessage, other: OrderMessage) -> bool:
 
 def _joined(one: OrderMessage, other: OrderMessage) -> OrderMessage:
     urgent, _ = priority_of([one.priority, other.priority])
-    texts = list(dict.fromkeys(t for t in (one.indication, other.indication) if t))
+
+    def texts(*given: str | None) -> str | None:
+        return "; ".join(dict.fromkeys(t for t in given if t)) or None
+
     return replace(
         one,
         priority=urgent,
         priority_defaulted=one.priority_defaulted and other.priority_defaulted,
-        indication="; ".join(texts) or None,
+        indication=texts(one.indication, other.indication),
+        notes=texts(one.notes, other.notes),
         procedures=one.procedures + other.procedures,
+        clear=one.clear & other.clear,
+        remarks=tuple(dict.fromkeys((*one.remarks, *other.remarks))),
+        positions=one.positions + other.positions,
     )
 
 
@@ -311,3 +276,9 @@ def _with_study_uid(order: OrderMessage) -> OrderMessage:
         return order
     (uid,) = uids
     return replace(order, procedures=tuple(replace(p, study_instance_uid=uid) for p in order.procedures))
+
+
+def preview_fields(message: Message, site: Site) -> list[dict[str, Found]]:
+    """What the mapping finds in each group of the message, for a person to see; nothing is refused."""
+    values = {n: v for n, v in site.mapping.values.items() if v.reads != "identifier"}
+    return [{n: look(v, Scope(message, group)) for n, v in values.items()} for group in message.groups()]
