@@ -108,10 +108,11 @@ class Network:
         self._send(case, files)
         return files
 
-    def send_corrected(self, case: DemoCase, file: Path) -> str:
-        """The same image again, under the same UID, with another name: it is held, with a warning. Returns the UID."""
+    def send_corrected(self, case: DemoCase, file: Path, patient_id: str = "") -> str:
+        """The same image again, under the same UID, with another name, and identifier: it is held, with a warning. Returns the UID."""
         ds = pydicom.dcmread(file)
         ds.PatientName = "Corrected^Name"
+        ds.PatientID = patient_id or ds.PatientID
         ds.save_as(file.with_name("corrected.dcm"), enforce_file_format=True)
         self._send(case, [file.with_name("corrected.dcm")], status=0xB000)
         return str(ds.SOPInstanceUID)
