@@ -86,6 +86,12 @@ def test_one_click_takes_a_proposal_for_the_whole_study(context: Context, cast: 
     whose = eirik.get(f"/api/studies/{study_id}/identity").json()
     assert whose["patient"]["display_name"] == "NILSEN, Nora"
     assert [(i["name"], i["id"], i["number_of_instances"]) for i in whose["images"]] == [("LARSEN^Kari", "NF-1", 2)]
+    assert whose["images"][0]["known"]["display_name"] == "LARSEN, Kari"
+    now = {a["name"]: (a["vr"], a["value"]) for a in whose["attributes"]}
+    assert now["Patient's Name"] == ("PN", "NILSEN^Nora")  # as it goes out
+    assert now["Study Description"] == ("LO", "CT head")
+    assert "Patient ID" not in now  # another identifier is another patient
+    assert (whose["description"], whose["facility_name"], whose["orders"]) == ("CT head", "Norfjord", [])
     (step,) = whose["steps"]
     assert (step["kind"], step["is_in_force"], step["made_by"]) == ("resent", True, cast.eirik.name)
     assert {(c["name"], c["original"], c["value"]) for c in step["changes"]} == {

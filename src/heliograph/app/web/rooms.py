@@ -9,6 +9,7 @@ from heliograph.care.orders import api as orders
 from heliograph.care.orders import deletions_api as deletions
 from heliograph.care.orders import hidden_api as hidden
 from heliograph.care.orders import mend_api as mend
+from heliograph.care.orders import patients_api as patients
 from heliograph.care.orders import quarantine_api as quarantine
 from heliograph.care.orders import waiting_api as waiting
 from heliograph.care.reading import api as reading
@@ -26,7 +27,7 @@ from heliograph.records.sites import nodes_api as nodes
 
 ROUTERS: tuple[APIRouter, ...] = (
     access.router, organizations.router, sites.router, nodes.router, people.router, agreements.router, orders.router, waiting.router,
-    mend.router, quarantine.router,
+    mend.router, patients.router, quarantine.router,
     hidden.router, deletions.router, rota.router, worklist.router, reading.router, delivery.router, dicomweb.router, held.router,
     transfers.router,
 )  # fmt: skip

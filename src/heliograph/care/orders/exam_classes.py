@@ -64,6 +64,9 @@ class _Words:
     hides: dict[str, list[str]]
     contrast: dict[str, re.Pattern[str]]
     laterality: dict[str, re.Pattern[str]]
+    zones: dict[str, frozenset[str]]
+    everywhere: frozenset[str]
+    body_parts: dict[str, frozenset[str]]
 
 
 def exam_classes() -> tuple[ExamClass, ...]:
@@ -128,6 +131,29 @@ def laterality_of(text: str | None) -> str | None:
     plain = f" {folded(text)} "
     found = {side for side, pattern in _words().laterality.items() if pattern.search(plain)}
     return "B" if "B" in found or found == {"L", "R"} else next(iter(found), None)
+
+
+def zones_of_body_part(body_part: str | None) -> frozenset[str]:
+    """Where in the body a DICOM Body Part Examined lies; empty: not told, not known, or the whole body."""
+    term = re.sub(r"[^A-Z]", "", (body_part or "").upper())
+    return _words().body_parts.get(term) or _zones(_concepts(folded(body_part)))
+
+
+def zones_of_procedure(text: str | None, exam: ExamClass | None) -> frozenset[str]:
+    """Where in the body a procedure looks, by its words, else by its class; empty: not told, or everywhere."""
+    concepts = _concepts(folded(text))
+    if concepts & _words().everywhere:
+        return frozenset()
+    if found := _zones(concepts):
+        return found
+    return _zones(frozenset(c for alternative in exam.words for c in alternative)) if exam else frozenset()
+
+
+def _zones(concepts: frozenset[str]) -> frozenset[str]:
+    words = _words()
+    if concepts & words.everywhere:
+        return frozenset()
+    return frozenset(zone for c in concepts for zone in words.zones.get(c, ()))
 
 
 def folded(text: str | None) -> str:
@@ -210,6 +236,9 @@ def _words() -> _Words:
         hides=data["hides"],
         contrast=_patterns(data["contrast"]),
         laterality=_patterns(data["laterality"]),
+        zones={concept: frozenset(zones) for concept, zones in data["zones"].items()},
+        everywhere=frozenset(data["everywhere"]),
+        body_parts={term: frozenset(zones) for term, zones in data["body_parts"].items()},
     )
 
 

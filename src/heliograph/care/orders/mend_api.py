@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import date, datetime
 from typing import Annotated
@@ -13,16 +14,19 @@ from pydantic import BaseModel, Field
 from heliograph.care.orders import mend
 from heliograph.care.orders.access import may_coordinate
 from heliograph.care.orders.merge import merge_patients, unmerge_patients
+from heliograph.care.orders.queries import orders, orders_of_studies
 from heliograph.care.orders.waiting_api import Because
 from heliograph.governance.access.door import WorkDep, require_roles
 from heliograph.governance.access.users import names_of_users
 from heliograph.kit.errors import NotFound
+from heliograph.kit.work import Work
 from heliograph.records.archive.corrections import corrections_of, words
-from heliograph.records.archive.identities import identities_of
-from heliograph.records.archive.queries import study
+from heliograph.records.archive.identities import Identity as NamedByImages
+from heliograph.records.archive.identities import attributes_of, identities_of
+from heliograph.records.archive.queries import StudyFacts, study
 from heliograph.records.archive.views import record_view
 from heliograph.records.patients.merge import merges_of
-from heliograph.records.patients.queries import PatientBanner, banner, patient
+from heliograph.records.patients.queries import PatientBanner, banner, banners, find, patient
 from heliograph.records.sites.queries import facility
 
 router = APIRouter(
@@ -79,7 +83,7 @@ class Values(Because):
 
 
 class IdentityBody(BaseModel):
-    """A patient as images name them, as they were stored, and how many images do."""
+    """A patient as images name them, as they were stored, and how many images do. `known`: whom that identifier names here."""
 
     name: str
     id: str
@@ -87,6 +91,25 @@ class IdentityBody(BaseModel):
     birth_date: date | None
     sex: str
     number_of_instances: int
+    known: PatientBanner | None
+
+
+class AttributeBody(BaseModel):
+    """An attribute that can be put right by hand, as the study goes out now. `value` is text as in a data set."""
+
+    tag: str
+    name: str
+    vr: str
+    value: str
+
+
+class OrderAnswered(BaseModel):
+    """An order that the study answers."""
+
+    id: UUID
+    accession: str | None
+    description: str
+    patient: PatientBanner | None
 
 
 class Change(BaseModel):
@@ -114,10 +137,21 @@ class Identity(BaseModel):
     """Whose a study is: as its images say, as it is filed, and what was put right."""
 
     study_id: UUID
+    organization_id: UUID
+    description: str | None
+    modalities: list[str]
+    study_date: date | None
+    facility_name: str
+    time_zone: str
+    accession: str | None
+    number_of_instances: int
+    charset_suspect: bool
     match_state: str
     match_reason: str | None
     patient: PatientBanner | None
     images: list[IdentityBody]
+    orders: list[OrderAnswered]
+    attributes: list[AttributeBody]
     steps: list[Step]
 
 
@@ -132,12 +166,38 @@ def see(work: WorkDep, study_id: UUID) -> Identity:
     names = names_of_users(work.session, {s.made_by for s in steps if s.made_by})
     site = facility(work.session, found.facility_id)
     zone = site.time_zone if site else "UTC"
+    answered = orders(work.session, orders_of_studies(work.session, [study_id]).get(study_id, []))
+    images = identities_of(work.session, study_id)
+    known = _known(work, found, images, site.patient_id_authority if site else "")
+    people = banners(work.session, {i: zone for i in (*known, *(o.patient_id for o in answered.values())) if i})
     return Identity(
         study_id=study_id,
+        organization_id=found.organization_id,
+        description=found.study_description,
+        modalities=found.modalities,
+        study_date=found.study_date,
+        facility_name=site.short_name if site else "",
+        time_zone=zone,
+        accession=found.accession_number,
+        number_of_instances=found.number_of_instances,
+        charset_suspect=found.charset_suspect,
         match_state=found.match_state,
         match_reason=found.match_reason,
         patient=banner(work.session, found.patient_id, zone) if found.patient_id else None,
-        images=[IdentityBody(**asdict(one)) for one in identities_of(work.session, study_id)],
+        images=[
+            IdentityBody(**asdict(one), known=people.get(of) if of else None)
+            for one, of in zip(images, known, strict=True)
+        ],
+        orders=[
+            OrderAnswered(
+                id=o.id,
+                accession=o.accession,
+                description=" + ".join(p.description for p in o.procedures),
+                patient=people.get(o.patient_id),
+            )
+            for o in answered.values()
+        ],
+        attributes=[AttributeBody(**asdict(one)) for one in attributes_of(work.session, study_id)],
         steps=[
             Step(
                 id=s.id,
@@ -154,6 +214,12 @@ def see(work: WorkDep, study_id: UUID) -> Identity:
             for s in steps
         ],
     )
+
+
+def _known(work: Work, of: StudyFacts, images: Sequence[NamedByImages], authority: str) -> list[UUID | None]:
+    """Whom the identifier of each names; one without an issuer is of the facility's authority."""
+    found = [find(work.session, of.organization_id, one.issuer or authority, one.id) for one in images]
+    return [one.id if one is not None else None for one in found]
 
 
 @router.post("/held-objects/{held_id}/accept")

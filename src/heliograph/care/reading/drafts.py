@@ -10,13 +10,16 @@ from uuid import UUID
 
 from sqlalchemy import select
 
+from heliograph.care.orders.agree import Disagreement
+from heliograph.care.orders.disagree import disagreements
 from heliograph.care.reading import lock
 from heliograph.care.reading.access import OwnRead, own_read
 from heliograph.care.reading.content import cleaned
 from heliograph.care.reading.errors import DraftMovedOn, NotOpen
 from heliograph.care.reading.model import Draft, Report
 from heliograph.care.reading.open_report import report_of, template_of
-from heliograph.care.reading.rules import Problem, check
+from heliograph.care.reading.queries import studies_of_case
+from heliograph.care.reading.rules import Problem, check, disagree
 from heliograph.kit.work import Work
 
 
@@ -64,10 +67,13 @@ def check_draft(work: Work, read_id: UUID) -> list[Problem]:
     draft = work.session.scalar(select(Draft).where(Draft.read_id == read.id, Draft.author_id == work.actor.id))
     if draft is None:
         raise NotOpen()
-    found = check(template_of(report, read), draft.content)
-    return (
-        [*found, Problem("new-images", "ask", "Images came after you opened this.")] if has_new_images(read) else found
-    )
+    late = [Problem("new-images", "ask", "Images came after you opened this.")] if has_new_images(read) else []
+    return [*check(template_of(report, read), draft.content), *disagree(images_disagree(work, read.case_id)), *late]
+
+
+def images_disagree(work: Work, case_id: UUID) -> list[Disagreement]:
+    """What the images of a case say otherwise than its orders."""
+    return [one.what for one in disagreements(work.session, studies_of_case(work.session, case_id))]
 
 
 def open_reading(work: Work, read_id: UUID) -> tuple[OwnRead, Report]:

@@ -23,6 +23,10 @@ class NewImages(Conflict):
     """Images came after you opened this; look at them, or say why you sign without."""
 
 
+class ImagesDisagree(Conflict):
+    """The images say otherwise than the order whom or which side they show; look at both, or say why you sign."""
+
+
 class Incomplete(Invalid):
     """Something is missing before this can be signed."""
 

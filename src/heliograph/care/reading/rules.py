@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from heliograph.care.orders.agree import SIDES, Disagreement
 from heliograph.care.reading.content import compose, in_words, is_empty
 from heliograph.care.reading.templates import Template
 
@@ -36,6 +37,35 @@ def check(template: Template, content: Mapping[str, Any]) -> list[Problem]:
     found = [*_missing(template, content), *_placeholders(template, content)]
     found += [*_implausible(template, content), *_follow_up(content)]
     return sorted(found, key=lambda p: p.level != "stop")
+
+
+IMAGES_DISAGREE = "images-disagree"
+_SAYS = {
+    "name": "The images name {images}, the order is for {order}.",
+    "birth_date": "The images say born {images}, the order says {order}.",
+    "sex": "The images say sex {images}, the order says {order}.",
+    "body_part": "The images say that they show {images}, the order asks for {order}.",
+    "laterality": "The images show the {images} side, the order asks for the {order} side.",
+}
+_CONFIRMED = frozenset({"name", "birth_date", "sex", "laterality"})
+"""Wrong patient, wrong side: nobody signs past these without a reason. Scanners name a body part by the protocol; that only asks."""
+
+
+def disagree(found: Sequence[Disagreement]) -> list[Problem]:
+    """What images say otherwise than their order, each thing once."""
+    texts = dict.fromkeys(
+        (
+            d.field,
+            _SAYS[d.field].format(images=d.in_images, order=d.in_order).replace(f"the {SIDES['B']} side", SIDES["B"]),
+        )
+        for d in found
+    )
+    return [Problem(f"{IMAGES_DISAGREE}-{field}", "ask", text) for field, text in texts]
+
+
+def to_confirm(found: Sequence[Disagreement]) -> list[str]:
+    """The fields that need a reason before signing."""
+    return sorted({d.field for d in found} & _CONFIRMED)
 
 
 def stops(problems: list[Problem]) -> list[Problem]:

@@ -12,13 +12,13 @@ from sqlalchemy import func, select, text
 from heliograph.care.reading import lock
 from heliograph.care.reading.access import OwnRead, own_read
 from heliograph.care.reading.content import cleaned, compose, content_hash, to_text
-from heliograph.care.reading.drafts import has_new_images, locked_draft
-from heliograph.care.reading.errors import AlreadySigned, DraftMovedOn, Incomplete, NewImages, NotOpen
+from heliograph.care.reading.drafts import has_new_images, images_disagree, locked_draft
+from heliograph.care.reading.errors import AlreadySigned, DraftMovedOn, ImagesDisagree, Incomplete, NewImages, NotOpen
 from heliograph.care.reading.events import ReportSigned
 from heliograph.care.reading.model import Report, ReportVersion
 from heliograph.care.reading.open_report import report_of, template_of
 from heliograph.care.reading.queries import VersionFacts, accessions_of_case, studies_of_case, version
-from heliograph.care.reading.rules import check, stops
+from heliograph.care.reading.rules import IMAGES_DISAGREE, check, stops, to_confirm
 from heliograph.care.worklist.open import check_still_eligible, complete_read
 from heliograph.governance.access.sign_in import require_signature
 from heliograph.kit.errors import Invalid, NotFound
@@ -54,7 +54,7 @@ def sign_report(
         overrides: (check, reason) of checks that ask.
 
     Raises: SignatureNeeded, NotFound, NotOpen, AlreadySigned, HeldByAnother, DraftMovedOn, BadContent, NoLongerEligible, NewImages,
-        Incomplete (problems).
+        ImagesDisagree (fields), Incomplete (problems).
     """
     require_signature(work, settings)
     if own_read(work, read_id).state == "done":
@@ -77,8 +77,12 @@ def sign_report(
     if problems:
         listed = [{"field": p.field, "text": p.text, "id": p.id} for p in problems]
         raise Incomplete(" ".join(p.text for p in problems[:5]), problems=listed)
-    if has_new_images(read) and not any(name == NEW_IMAGES and reason.strip() for name, reason in overrides):
+    said = {name for name, reason in overrides if reason.strip()}
+    if has_new_images(read) and NEW_IMAGES not in said:
         raise NewImages(late_images_at=read.late_images_at)
+    wrong = to_confirm(images_disagree(work, read.case_id))
+    if wrong and IMAGES_DISAGREE not in said:
+        raise ImagesDisagree(fields=wrong)  # which, never what they say
 
     made = _make(work, read, report, wanted, _kind(read, kind))
     is_done = made.kind != "preliminary" or read.kind == "preliminary"

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import text
 
+from heliograph.care.orders.disagree import disagreements
 from heliograph.care.worklist.access import case_for
 from heliograph.care.worklist.deliveries import deliveries_of, states_of, versions_of
 from heliograph.care.worklist.lists import banner_of, facility_brief, minutes_between
@@ -17,6 +18,7 @@ from heliograph.care.worklist.schemas import (
     CaseDetail,
     Check,
     DocumentBrief,
+    ImagesSay,
     Named,
     OrderBrief,
     PriorBrief,
@@ -109,6 +111,16 @@ def case_detail(work: Work, case_id: UUID) -> CaseDetail:
         reads=[_read(r, names) for r in reads],
         orders=order_briefs(session, list(session.scalars(_ORDER_IDS, {"id": case_id}))),
         studies=[StudyBrief.model_validate(briefs[i], from_attributes=True) for i in study_ids if i in briefs],
+        disagreements=[
+            ImagesSay(
+                study_id=d.study_id,
+                order_id=d.order_id,
+                field=d.what.field,
+                in_order=d.what.in_order,
+                in_images=d.what.in_images,
+            )
+            for d in disagreements(session, study_ids)
+        ],
         priors=_priors(session, case.patient_id, study_ids),
         versions=versions_of(session, [case_id]).get(case_id, []),
         deliveries=deliveries,

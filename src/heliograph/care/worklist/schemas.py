@@ -8,6 +8,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
+from heliograph.care.orders.agree import Field as Disagrees
 from heliograph.care.orders.states import OrderSource, OrderStatus
 from heliograph.care.worklist.states import (
     CaseState,
@@ -202,6 +203,16 @@ class PriorBrief(BaseModel):
     report_version_id: UUID | None
 
 
+class ImagesSay(BaseModel):
+    """What images say otherwise than their order: of whom, of which part of the body, or of which side. Dates are ISO 8601."""
+
+    study_id: UUID
+    order_id: UUID
+    field: Disagrees
+    in_order: str
+    in_images: str
+
+
 class VersionBrief(BaseModel):
     """A signed version."""
 
@@ -268,6 +279,7 @@ class CaseDetail(BaseModel):
     reads: list[ReadBrief]
     orders: list[OrderBrief]
     studies: list[StudyBrief]
+    disagreements: list[ImagesSay]
     priors: list[PriorBrief]
     versions: list[VersionBrief]
     deliveries: list[DeliveryBrief]
