@@ -124,6 +124,37 @@ class Settings(BaseSettings):
     )
     hl7_host: str = Field("127.0.0.1", description="Address the HL7 listener binds.")
     hl7_port: int = Field(2575, ge=0, le=65535, description="Port of the HL7 (MLLP) listener.")
+    hl7_plain: bool = Field(True, description="Listen for HL7 without TLS; false: with TLS only.")
+    hl7_tls_port: int = Field(
+        2576, ge=0, le=65535, description="Port of the HL7 listener with TLS; it listens when a certificate is named."
+    )
+    hl7_tls_certificate_file: Path | None = Field(
+        None,
+        description="PEM file of our certificate for HL7 with its chain; a renewed one is taken up without a restart.",
+    )
+    hl7_tls_key_file: Path | None = Field(
+        None, description="PEM file of its private key; empty: it is in the certificate's file."
+    )
+    hl7_tls_key_password: SecretStr | None = Field(None, description="Of the private key, where it is encrypted.")
+    hl7_tls_ca_file: Path | None = Field(
+        None,
+        description="PEM file of the authorities that sign certificates of HL7 senders, or of the senders' own certificates.",
+    )
+    hl7_tls_clients: Literal["none", "optional", "required"] = Field(
+        "optional",
+        description="Whether HL7 senders show a certificate: none, optional or required. A feed may need its own in any case.",
+    )
+    hl7_connections: int = Field(200, ge=1, description="Most HL7 connections at once, with and without TLS each.")
+    hl7_connections_per_address: int = Field(32, ge=1, description="Most HL7 connections from one address.")
+    hl7_message_mb: int = Field(32, ge=1, le=1024, description="Largest HL7 message or batch in MiB.")
+    hl7_message_seconds: float = Field(
+        60.0, gt=0, description="An HL7 message must be whole, and its answer taken, within so long."
+    )
+    hl7_idle_seconds: float = Field(3600.0, gt=0, description="An HL7 connection may be silent so long.")
+    hl7_files_dir: Path | None = Field(
+        None,
+        description="Folder in which each feed that leaves files has its own, named by its id; empty: none may leave files.",
+    )
     session_idle_minutes: int = Field(30, ge=1, description="A session ends after so many minutes without a request.")
     session_hours: int = Field(12, ge=1, description="A session ends after so many hours at the latest.")
     signature_idle_minutes: int = Field(

@@ -18,9 +18,12 @@ class Feed:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What a message did, for the message log."""
+    """What a message did, for the message log and the answer."""
 
     order_id: UUID | None = None
     """The order that it was about, or the first of several."""
     remark: str | None = None
     """What a person should know though it was taken, without patient data."""
+    unable: frozenset[int] = frozenset()
+    """Of the order groups of the message (`Message.groups()`), from 0: those that could not be done as asked, as a cancellation of what
+    has been read. An order response says so (UC, UX) where the feed wants one."""

@@ -12,6 +12,7 @@ import socket
 import ssl
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -56,6 +57,7 @@ class Peer:
     address: str
     port: int
     certificate: bytes | None = None
+    is_tls: bool = False
 
 
 class Notice(StrEnum):
@@ -85,6 +87,8 @@ class MllpListener:
         message_timeout: seconds from the first byte of a frame to its last, for the TLS handshake, and for
             taking our answer.
         max_connections: one more is closed at once, with `Notice.REFUSED`.
+        max_per_address: the same, of one address.
+        ssl_context: with TLS; asked anew for each connection where it is a function, so that a renewed certificate is taken up.
     """
 
     def __init__(
@@ -97,7 +101,8 @@ class MllpListener:
         idle_timeout: float = 3600.0,
         message_timeout: float = 60.0,
         max_connections: int = 200,
-        ssl_context: ssl.SSLContext | None = None,
+        max_per_address: int = 200,
+        ssl_context: ssl.SSLContext | Callable[[], ssl.SSLContext] | None = None,
         on_error: Callable[[Exception, Peer], None] | None = None,
         on_notice: Callable[[Notice, Peer], None] | None = None,
     ) -> None:
@@ -108,12 +113,14 @@ class MllpListener:
         self._idle_timeout = idle_timeout
         self._message_timeout = message_timeout
         self._max_connections = max_connections
+        self._max_per_address = max_per_address
         self._ssl_context = ssl_context
         self._on_error = on_error or _log_error
         self._on_notice = on_notice or _log_notice
         self._server: socket.socket | None = None
         self._acceptor: threading.Thread | None = None
         self._connections: dict[threading.Thread, socket.socket] = {}
+        self._addresses: Counter[str] = Counter()
         self._lock = threading.Lock()
         self._stopping = threading.Event()
 
@@ -164,9 +171,13 @@ class MllpListener:
             peer = Peer(address[0], address[1])
             thread = threading.Thread(target=self._serve, args=(connection, peer), name="mllp-peer", daemon=True)
             with self._lock:
-                full = len(self._connections) >= self._max_connections
+                full = (
+                    len(self._connections) >= self._max_connections
+                    or self._addresses[peer.address] >= self._max_per_address
+                )
                 if not full:
                     self._connections[thread] = connection
+                    self._addresses[peer.address] += 1
             if full:
                 connection.close()
                 self._on_notice(Notice.REFUSED, peer)
@@ -177,9 +188,11 @@ class MllpListener:
         try:
             connection.settimeout(self._message_timeout)
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self._ssl_context is not None:
-                connection = secured = self._secure(connection, self._ssl_context)
-                peer = Peer(peer.address, peer.port, secured.getpeercert(binary_form=True))
+                context = self._ssl_context() if callable(self._ssl_context) else self._ssl_context
+                connection = secured = self._secure(connection, context)
+                peer = Peer(peer.address, peer.port, secured.getpeercert(binary_form=True), is_tls=True)
             notice = self._converse(connection, peer)
             if notice is not None:
                 self._on_notice(notice, peer)
@@ -195,6 +208,9 @@ class MllpListener:
                 connection.close()
             with self._lock:
                 self._connections.pop(threading.current_thread(), None)
+                self._addresses[peer.address] -= 1
+                if not self._addresses[peer.address]:
+                    del self._addresses[peer.address]
 
     def _secure(self, connection: socket.socket, context: ssl.SSLContext) -> ssl.SSLSocket:
         secured = context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)

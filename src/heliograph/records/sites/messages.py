@@ -17,14 +17,25 @@ from heliograph.kit.work import Work
 from heliograph.records.sites.model import Endpoint, Message
 
 Direction = Literal["in", "out"]
-Fate = Literal["processed", "duplicate", "rejected", "sent", "no_answer"]
+Fate = Literal[
+    "received", "processed", "duplicate", "ignored", "held", "rejected", "due", "sent", "no_answer", "not_sent"
+]
+"""What became of a message. In: `received` (CA was answered, it is processed next), `processed`, `duplicate` (processed before, answered
+again), `ignored` (its feed says that such messages have no effect), `held` (its control id is another message's: a person decides),
+`rejected`. Out: `due` (it is being sent), `sent`, `rejected` by the receiver, `no_answer`, `not_sent` (there is nowhere to send it)."""
 _ACTIONS: Mapping[Fate, str] = {
+    "received": "message.received",
     "processed": "message.processed",
     "duplicate": "message.duplicate",
+    "ignored": "message.ignored",
+    "held": "message.held",
     "rejected": "message.refused",
+    "due": "message.due",
     "sent": "message.sent",
     "no_answer": "message.no_answer",
+    "not_sent": "message.not_sent",
 }
+_OUTCOMES: Mapping[Fate, str] = {"held": "refused", "rejected": "refused", "no_answer": "failed"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +84,7 @@ def log_message(
     order_id: UUID | None = None,
     delivery_id: UUID | None = None,
 ) -> UUID:
-    """Keeps a message with its fate (processed, duplicate, rejected, sent, no_answer), and records that.
+    """Keeps a message with its fate, and records that.
 
     `direction` is in or out; `fault` says what is wrong and where, without patient data. An unknown sender has no organisation: then
     nobody of any organisation sees the row.
@@ -106,7 +117,7 @@ def log_message(
     work.record(
         _ACTIONS[fate],
         organization_id=organization_id,
-        outcome="refused" if fate == "rejected" else "failed" if fate == "no_answer" else "done",
+        outcome=_OUTCOMES.get(fate, "done"),
         order_id=order_id,
         subject_kind="message",
         subject_id=message_id,

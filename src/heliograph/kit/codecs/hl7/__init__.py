@@ -1,6 +1,6 @@
 """HL7 v2: bytes to values and back. No I/O (MLLP is `kit.net.mllp`) and no patient data in errors."""
 
-from heliograph.kit.codecs.hl7.ack import ERROR_TEXTS, Ack, AckCode, Fault, build_ack, parse_ack
+from heliograph.kit.codecs.hl7.ack import ERROR_TEXTS, VERSIONS, Ack, AckCode, Fault, build_ack, is_modern, parse_ack
 from heliograph.kit.codecs.hl7.charset import Decoded, codec_of, decode, encode, read
 from heliograph.kit.codecs.hl7.dtm import Dtm, Precision, ZoneSource, format_dtm, parse_dtm
 from heliograph.kit.codecs.hl7.errors import (
@@ -44,6 +44,7 @@ __all__ = [
     "ERROR_TEXTS",
     "NULL",
     "STANDARD",
+    "VERSIONS",
     "Ack",
     "AckCode",
     "BadDtm",
@@ -85,6 +86,7 @@ __all__ = [
     "encode",
     "escape",
     "format_dtm",
+    "is_modern",
     "parse",
     "parse_ack",
     "parse_dtm",

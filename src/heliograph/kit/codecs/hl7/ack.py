@@ -35,7 +35,7 @@ ERROR_TEXTS = {
 }
 """Table 0357."""
 
-_VERSIONS = {
+VERSIONS = {
     "2.1",
     "2.2",
     "2.3",
@@ -51,6 +51,7 @@ _VERSIONS = {
     "2.8.2",
     "2.9",
 }
+"""MSH-12 that can be read here (table 0104)."""
 _OWN_VERSION = "2.5.1"
 _MSA_TEXT_LENGTH = 80
 
@@ -105,6 +106,7 @@ def build_ack(
     error: Fault | None = None,
     message_type: str | None = None,
     segments: Sequence[str] = (),
+    accept_conditions: tuple[str, str] | None = None,
 ) -> bytes:
     """The payload of an answer.
 
@@ -120,10 +122,11 @@ def build_ack(
         text: MSA-3, cut at 80 characters; the fault's words by default.
         message_type: MSH-9 of an answer that is no ACK, `ORR^O02`, in the standard delimiters.
         segments: further segments, already written with the delimiters of the message.
+        accept_conditions: MSH-15 and MSH-16 of an answer that is sent as a message of its own.
     """
     header = _header(message)
     d = header.delimiters
-    version = header.first(12) if header.first(12) in _VERSIONS else _OWN_VERSION
+    version = header.first(12) if header.first(12) in VERSIONS else _OWN_VERSION
     words = text or (error and (error.text or ERROR_TEXTS.get(error.code))) or ""
     fields = [
         f"MSH{d.field}{d.encoding_characters}",
@@ -145,9 +148,10 @@ def build_ack(
     if error is not None:
         lines.append(_err(error, version, d))
     lines += segments
-    if header[18] and not "".join(lines).isascii():
-        # The echoed names are in the sender's set, so the answer declares it.
-        lines[0] += d.field * 6 + header[18]
+    accept, application = accept_conditions or ("", "")
+    # The echoed names are in the sender's set, so the answer declares it.
+    charset = header[18] if not "".join(lines).isascii() else ""
+    lines[0] = _joined([lines[0], "", "", accept, application, "", charset], d.field)
     # Bytes that frame a message must not come back from a hostile control id.
     answer = "".join(f"{line}\r" for line in lines).replace("\x0b", "").replace("\x1c", "")
     return answer.encode(header.codec, errors="replace")
@@ -197,18 +201,20 @@ def _message_type(header: _Header, version: str) -> str:
     trigger = parts[1] if len(parts) > 1 else ""
     if version in ("2.1", "2.2") or re.fullmatch(r"[A-Z0-9]{3}", trigger) is None:
         return "ACK"
-    return f"ACK^{trigger}^ACK" if _is_modern(version) else f"ACK^{trigger}"
+    return f"ACK^{trigger}^ACK" if is_modern(version) else f"ACK^{trigger}"
 
 
-def _is_modern(version: str) -> bool:
-    return tuple(int(part) for part in version.split(".")) >= (2, 5)
+def is_modern(version: str | None) -> bool:
+    """Whether a message of this version names its structure (MSH-9.3) and has ERR-2 and what follows; v2.5 and later."""
+    known = version if version in VERSIONS else _OWN_VERSION
+    return tuple(int(part) for part in known.split(".")) >= (2, 5)
 
 
 def _err(fault: Fault, version: str, d: Delimiters) -> str:
     name = ERROR_TEXTS.get(fault.code, "")
     code = [fault.code, escape(name, d), "HL70357"] if name else [fault.code]
     first = ""
-    if not _is_modern(version):
+    if not is_modern(version):
         # ELD: segment, sequence, field, and the code as subcomponents (HL7 v2.3.1 2.24.5.1).
         place = (
             [fault.location.segment, str(fault.location.sequence), str(fault.location.field or "")]
