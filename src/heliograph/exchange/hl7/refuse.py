@@ -10,7 +10,6 @@ from heliograph.kit.codecs.hl7 import VERSIONS, AckCode, Fault, FieldMissing, Lo
 from heliograph.kit.errors import HeliographError
 from heliograph.kit.net.dicom.tls import fingerprint
 from heliograph.kit.net.mllp import Peer
-from heliograph.records.patients.doubts import IdentityInDoubt
 from heliograph.records.patients.identify import NoIdentifier
 from heliograph.records.sites.queries import EndpointFacts
 
@@ -21,8 +20,6 @@ class Refusal:
 
     code: AckCode
     fault: Fault
-    doubt: IdentityInDoubt | None = None
-    """What the message left for a person to decide: kept with it (`doubts.keep`)."""
 
     @property
     def at_commit(self) -> AckCode:
