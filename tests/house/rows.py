@@ -33,6 +33,7 @@ VALUES: dict[str, Any] = {
     "worklist.case_intervals.kind": "hold",
     "reading.report_versions.kind": "final",
     "delivery.deliveries.channel": "page",
+    "delivery.tellings.way": "phone",
     "tenancy.grants.purpose": "interpretation",
     "sites.transfers.direction": "fetch",
 }

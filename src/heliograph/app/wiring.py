@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from heliograph.care.delivery import reactions as delivery
-from heliograph.care.delivery.events import DeliveryAcknowledged
+from heliograph.care.delivery.events import DeliveryAcknowledged, DeliveryCancelled
 from heliograph.care.orders import reactions as orders
 from heliograph.care.orders.events import OrderChanged, PatientsMerged, StudyMatched, StudyMoved, StudyUnmatched
 from heliograph.care.reading.events import ReportSigned
@@ -30,3 +30,4 @@ def wire(reactions: Reactions) -> Reactions:
     reactions.on(ReportSigned, delivery.on_report_signed)
     reactions.on(DeliveryAcknowledged, worklist.on_delivery_acknowledged)
     return reactions
+    reactions.on(DeliveryCancelled, worklist.on_delivery_cancelled)

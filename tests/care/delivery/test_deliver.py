@@ -229,7 +229,8 @@ def test_a_crash_while_talking_sends_the_same_message_again(
     assert enqueue_due(context.works, context.settings) == 0  # waits already
     assert try_(context, cast, row.id).outcome == "acknowledged"
     (payload,) = receiver.payloads
-    assert payload == claimed.payload
+    assert claimed.prepared is not None
+    assert payload == claimed.prepared.payload
     assert attempts(context, cast, row.id) == ["no_answer", "acknowledged"]
 
 
@@ -238,7 +239,7 @@ def test_a_late_answer_counts(context: Context, cast: Cast, clock: FixedClock, r
     (row,) = rows(context, cast)
     with context.works.begin(system("delivery", cast.norfjord)) as work:
         prepare(work, context.settings, row.id)
-    from heliograph.care.delivery.deliver import read_answer
+    from heliograph.care.delivery.hl7 import read_answer
 
     late = ack("AA")
     clock.advance(timedelta(seconds=40))

@@ -6,10 +6,10 @@ from uuid import UUID
 
 from sqlalchemy import select, text
 
-from heliograph.care.delivery.deliver import acknowledged
 from heliograph.care.delivery.errors import IllegalStep
 from heliograph.care.delivery.model import Delivery
 from heliograph.care.delivery.queries import DeliveryBrief, delivery
+from heliograph.care.delivery.settle import acknowledged
 from heliograph.care.orders.access import is_staff
 from heliograph.care.reading.queries import version_for
 from heliograph.kit.errors import NotAllowed, NotFound
@@ -34,7 +34,7 @@ def acknowledge_by_site(work: Work, version_id: UUID) -> DeliveryBrief:
         )
     row = work.session.scalar(
         select(Delivery)
-        .where(Delivery.report_version_id == version_id, Delivery.channel == "page")
+        .where(Delivery.report_version_id == version_id, Delivery.channel == "page", ~Delivery.is_withdrawal)
         .with_for_update(key_share=True)
         .execution_options(populate_existing=True)
     )

@@ -13,19 +13,15 @@ from uuid import UUID
 
 from sqlalchemy import select, text
 
-from heliograph.care.delivery.archive_pdf import store_pdf
+from heliograph.care.delivery.channel import Channel, File, Prepared, Result, Talk, Try, connect_timeout
+from heliograph.care.delivery.channels import CHANNELS
 from heliograph.care.delivery.errors import CannotBuild
-from heliograph.care.delivery.events import DeliveryAcknowledged
 from heliograph.care.delivery.model import Delivery, DeliveryAttempt
-from heliograph.care.delivery.oru import build_message
-from heliograph.care.delivery.queue import enqueue
-from heliograph.care.delivery.rules import GRACE, Outcome, errors_in_a_row, step_after, wait
+from heliograph.care.delivery.rules import GRACE, errors_in_a_row, step_after, wait
+from heliograph.care.delivery.settle import acknowledged, alarm, record, told_as
 from heliograph.care.delivery.states import next_state
-from heliograph.care.worklist.alarms import clear_alarm, raise_alarm
 from heliograph.kit.actor import Actor, system
-from heliograph.kit.codecs.hl7 import Ack, NotAnAck, NotHl7, parse_ack
-from heliograph.kit.errors import HeliographError
-from heliograph.kit.net import mllp
+from heliograph.kit.errors import HeliographError, NotFound
 from heliograph.kit.objects import Objects
 from heliograph.kit.settings import Settings
 from heliograph.kit.work import Work, WorkFactory
@@ -33,21 +29,21 @@ from heliograph.records.sites.messages import log_message
 from heliograph.records.sites.outgoing import note_answer, sent_payload
 from heliograph.records.sites.queries import endpoint
 
-CONNECT_TIMEOUT = 10.0
 _log = logging.getLogger(__name__)
 _random = secrets.SystemRandom()
 
 WAITS_FOR_EARLIER = (
     "exists (select 1 from delivery.deliveries e where e.case_id = d.case_id and e.channel = d.channel "
-    "and e.endpoint_id is not distinct from d.endpoint_id and e.version_number < d.version_number "
-    "and e.state <> 'acknowledged' and not (e.state = 'held' and e.hold_kind = 'by_hand'))"
+    "and e.endpoint_id is not distinct from d.endpoint_id "
+    "and (e.version_number, e.is_withdrawal) < (d.version_number, d.is_withdrawal) "
+    "and e.state not in ('acknowledged', 'cancelled') and not (e.state = 'held' and e.hold_kind = 'by_hand'))"
 )
 """An addendum never overtakes what it adds to: it waits until a destination has the version before it, or a person has let it pass."""
 
 _CLAIM = text(
     "update delivery.deliveries d set state = 'sent', sent_at = :now, "  # noqa: S608 (built from a constant)
     "next_attempt_at = null, attempts = d.attempts + 1, message_control_id = coalesce(d.message_control_id, :control) "
-    "where d.id = :id and d.channel in ('hl7', 'archive') "
+    "where d.id = :id and d.channel <> 'page' "
     "and ((d.state = 'queued' and (d.next_attempt_at is null or d.next_attempt_at <= :now)) "
     f"or (d.state = 'sent' and d.sent_at < :cut_off)) and not {WAITS_FOR_EARLIER} "
     "returning old.state as was"
@@ -56,25 +52,16 @@ _CLAIM = text(
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A try that is ours, committed. For `hl7`: where to, and the bytes."""
+    """A try that is ours, committed. `prepared`: what it sends; None on a channel that files here."""
 
-    id: UUID
-    version_id: UUID
-    channel: str
-    control_id: str
-    host: str = ""
-    port: int = 0
-    payload: bytes = b""
+    one: Try
+    channel: Channel
+    prepared: Prepared | None = None
 
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """How a try ended. `detail` is in words without patient data; what the site wrote itself stays in the message log."""
-
-    outcome: Outcome
-    detail: str | None = None
-    code: str | None = None
-    answer: bytes | None = None
+    @property
+    def id(self) -> UUID:
+        """Of the delivery."""
+        return self.one.delivery_id
 
 
 def deliver(
@@ -86,11 +73,13 @@ def deliver(
         claimed = prepare(work, settings, delivery_id)
     if claimed is None:
         return None
-    if claimed.channel == "archive":
-        return _into_archive(works, actor, objects, claimed)
-    result = _talk(settings, claimed)
+    if claimed.channel.file is not None:
+        return _file(works, actor, objects, claimed, claimed.channel.file)
+    if claimed.channel.talk is None or claimed.prepared is None:
+        raise LookupError(f"nothing goes out by the channel {claimed.one.channel}")
+    result = _talk(claimed.channel.talk, settings, claimed.one, claimed.prepared)
     with works.begin(actor) as work:
-        record_result(work, claimed.id, result)
+        record_result(work, claimed.id, result, claimed.one.control_id)
     return result
 
 
@@ -109,46 +98,50 @@ def prepare(work: Work, settings: Settings, delivery_id: UUID) -> Claimed | None
     if was == "sent":
         _attempt(work, row, Result("no_answer", "The try before was cut off."))
     control_id = row.message_control_id or control_id_of(row.id)
-    if row.channel == "archive":
-        _record(work, "delivery.sent", row)
-        return Claimed(row.id, row.report_version_id, row.channel, control_id)
+    channel = CHANNELS[row.channel]
     found = endpoint(work.session, row.endpoint_id) if row.endpoint_id else None
-    if found is None or not found.is_active or not found.host or not found.port:
-        _fail(work, row, "This destination is switched off or has no address.")
+    if row.endpoint_id and (found is None or not found.is_active):
+        _fail(work, row, "This destination is switched off.")
         return None
-    payload = sent_payload(work.session, row.id)
-    if payload is None:
-        mode = "T" if settings.demonstration else "P"
+    one = Try(
+        delivery_id=row.id,
+        organization_id=row.organization_id,
+        case_id=row.case_id,
+        version_id=row.report_version_id,
+        version_number=row.version_number,
+        channel=row.channel,
+        control_id=control_id,
+        is_withdrawal=row.is_withdrawal,
+        destination=found,
+        kept=sent_payload(work.session, row.id, control_id),
+    )
+    prepared = None
+    if channel.prepare is not None:
         try:
-            payload = build_message(
-                work.session,
-                row.report_version_id,
-                found,
-                control_id,
-                work.now,
-                processing_id=mode,  # type: ignore[arg-type]
-            )
-        except CannotBuild as error:
+            prepared = channel.prepare(work, settings, one)
+        except (CannotBuild, NotFound) as error:
             _fail(work, row, error.detail)
             return None
-        log_message(
-            work,
-            organization_id=row.organization_id,
-            direction="out",
-            payload=payload,
-            fate="sent",
-            endpoint_id=found.id,
-            peer=f"{found.host}:{found.port}",
-            control_id=control_id,
-            message_type="ORU^R01",
-            delivery_id=row.id,
-        )
-    _record(work, "delivery.sent", row)
-    return Claimed(row.id, row.report_version_id, row.channel, control_id, found.host, found.port, payload)
+        if one.kept is None:
+            log_message(
+                work,
+                organization_id=row.organization_id,
+                direction="out",
+                payload=prepared.payload,
+                fate="sent",
+                endpoint_id=row.endpoint_id,
+                peer=prepared.peer,
+                control_id=control_id,
+                message_type=prepared.message_type,
+                delivery_id=row.id,
+            )
+    record(work, "delivery.sent", row)
+    return Claimed(one, channel, prepared)
 
 
-def record_result(work: Work, delivery_id: UUID, result: Result) -> None:
-    """Takes what came of a try: acknowledged, tried again later, or held for a person."""
+def record_result(work: Work, delivery_id: UUID, result: Result, control_id: str | None = None) -> None:
+    """Takes what came of a try of the message `control_id` (None: of the one that it has now): acknowledged, tried again later, or held
+    for a person. Where it was to be sent anew meanwhile, the answer to the message before is kept and decides nothing."""
     row = _locked(work, delivery_id)
     before = list(
         work.session.scalars(
@@ -158,7 +151,7 @@ def record_result(work: Work, delivery_id: UUID, result: Result) -> None:
         )
     )
     _attempt(work, row, result)
-    if row.channel == "hl7":
+    if CHANNELS[row.channel].prepare is not None:
         fate = (
             "sent"
             if result.outcome == "acknowledged"
@@ -166,7 +159,17 @@ def record_result(work: Work, delivery_id: UUID, result: Result) -> None:
             if result.outcome.startswith("refused")
             else "no_answer"
         )
-        note_answer(work, row.id, fate=fate, answer=result.answer, acknowledgement=result.code, fault=result.detail)
+        note_answer(
+            work,
+            row.id,
+            control_id or row.message_control_id,
+            fate=fate,
+            answer=result.answer,
+            acknowledgement=result.code,
+            fault=result.detail,
+        )
+    if control_id not in (None, row.message_control_id):
+        return
     row.acknowledgement_code = result.code
     step = step_after(result.outcome, errors_in_a_row(before))
     if step == "acknowledge":
@@ -174,43 +177,22 @@ def record_result(work: Work, delivery_id: UUID, result: Result) -> None:
         return
     row.last_error = result.detail
     action = "delivery.refused" if result.outcome.startswith("refused") else "delivery.no_answer"
-    if row.state != "sent":  # held by hand while we talked: it stays held
-        _record(work, action, row, outcome="failed", reason=result.detail)
+    if row.state != "sent":  # held or cancelled by hand while we talked: it stays so
+        record(work, action, row, outcome="failed", reason=result.detail)
         return
     row.state = next_state(row.state, step)
     if step == "hold":
         row.hold_kind, row.hold_reason = "refused", result.detail
-        _record(work, action, row, outcome="failed", reason=result.detail)
-        words = f"{_destination(work, row)} refused a report. {result.detail or ''}".strip()
-        _alarm(work, row, words)
+        record(work, action, row, outcome="failed", reason=result.detail)
+        alarm(work, row, f"{told_as(work, row)} refused a report. {result.detail or ''}".strip())
     else:
         row.next_attempt_at = work.now + wait(row.attempts, _random.random())
-        _record(work, action, row, outcome="failed", reason=result.detail)
-
-
-def acknowledged(work: Work, row: Delivery, *, by: UUID | None = None, action: str = "delivery.acknowledged") -> None:
-    """The destination has it. What waited for this goes on, alarms about it end, and the rooms above hear of it."""
-    row.state = next_state(row.state, "acknowledge")
-    row.acknowledged_at, row.acknowledged_by = work.now, by
-    row.next_attempt_at = row.last_error = row.hold_kind = row.hold_reason = None
-    _record(work, action, row)
-    for kind, subject in (
-        ("delivery_failed", row.id),
-        ("report_unacknowledged", row.id),
-        ("delivery_failed", row.report_version_id),
-    ):
-        clear_alarm(work, kind, subject)
-    enqueue(work, row.organization_id, _next_of(work, row))
-    work.announce(DeliveryAcknowledged(row.organization_id, row.case_id, row.id))
+        record(work, action, row, outcome="failed", reason=result.detail)
 
 
 def cut_off(settings: Settings, now: datetime) -> datetime:
     """A try that began before this and has no result was cut off by a crash: it can't be talking any more."""
-    return now - timedelta(seconds=settings.delivery_timeout_seconds + _connect_timeout(settings)) - GRACE
-
-
-def _connect_timeout(settings: Settings) -> float:
-    return min(CONNECT_TIMEOUT, settings.delivery_timeout_seconds)
+    return now - timedelta(seconds=settings.delivery_timeout_seconds + connect_timeout(settings)) - GRACE
 
 
 def control_id_of(delivery_id: UUID) -> str:
@@ -218,49 +200,19 @@ def control_id_of(delivery_id: UUID) -> str:
     return "HG" + delivery_id.hex[-18:].upper()
 
 
-def read_answer(answer: bytes, control_id: str) -> Result:
-    """What an answer says about the message `control_id` (HL7 v2.5.1 2.9.2): only AA or CA for this very message counts."""
+def _talk(talk: Talk, settings: Settings, one: Try, prepared: Prepared) -> Result:
     try:
-        ack = parse_ack(answer)
-    except (NotHl7, NotAnAck):
-        return Result("wrong_acknowledgement", "What came back is no acknowledgement.", answer=answer)
-    if ack.control_id != control_id:
-        return Result("wrong_acknowledgement", "The acknowledgement is for another message.", ack.code, answer)
-    if ack.accepted:
-        return Result("acknowledged", None, ack.code, answer)
-    outcome: Outcome = "refused_AR" if ack.code in ("AR", "CR") else "refused_AE"
-    return Result(outcome, _fault(ack), ack.code, answer)
+        return talk(settings, one, prepared)
+    except Exception:  # noqa: BLE001 - whatever it is, the report waits and is tried again
+        _log.exception("a try of a delivery by %s broke off", one.channel)
+        return Result("no_answer", "The try broke off by a fault of ours; it is in our log.")
 
 
-def _fault(ack: Ack) -> str:
-    """The code and the place of the fault; the site's own words may name a patient and stay in the message log."""
-    place = f" at {ack.error.location}" if ack.error and ack.error.location else ""
-    return f"It answered {ack.code}{f', fault {ack.error.code}' if ack.error else ''}{place}."
-
-
-def _talk(settings: Settings, claimed: Claimed) -> Result:
-    try:
-        answer = mllp.send(
-            claimed.host,
-            claimed.port,
-            claimed.payload,
-            timeout=settings.delivery_timeout_seconds,
-            connect_timeout=_connect_timeout(settings),
-        )
-    except mllp.ConnectFailed as error:
-        return Result("not_connected", error.detail)
-    except (mllp.NoAnswer, mllp.ConnectionLost) as error:
-        return Result("no_answer", error.detail)
-    except mllp.BadFrame as error:
-        return Result("wrong_acknowledgement", error.detail)
-    return read_answer(answer, claimed.control_id)
-
-
-def _into_archive(works: WorkFactory, actor: Actor, objects: Objects, claimed: Claimed) -> Result:
+def _file(works: WorkFactory, actor: Actor, objects: Objects, claimed: Claimed, file: File) -> Result:
     """Filed and acknowledged in one transaction; when it can't be filed, that is recorded in the next."""
     try:
         with works.begin(actor) as work:
-            store_pdf(work, objects, claimed.version_id)
+            file(work, objects, claimed.one.version_id)
             stored = Result("stored")
             record_result(work, claimed.id, stored)
             return stored
@@ -277,8 +229,8 @@ def _into_archive(works: WorkFactory, actor: Actor, objects: Objects, claimed: C
 def _fail(work: Work, row: Delivery, detail: str) -> None:
     """It can't be made: no try will mend that."""
     row.state, row.last_error = next_state(row.state, "fail"), detail
-    _record(work, "delivery.failed", row, outcome="failed", reason=detail)
-    _alarm(work, row, f"A report can't be sent to {_destination(work, row)}. {detail}")
+    record(work, "delivery.failed", row, outcome="failed", reason=detail)
+    alarm(work, row, f"A report can't be sent to {told_as(work, row)}. {detail}")
 
 
 def _locked(work: Work, delivery_id: UUID) -> Delivery:
@@ -298,53 +250,5 @@ def _attempt(work: Work, row: Delivery, result: Result) -> None:
             at=work.now,
             outcome=result.outcome,
             detail=result.detail,
-        )
-    )
-
-
-def _record(work: Work, action: str, row: Delivery, *, outcome: str = "done", reason: str | None = None) -> None:
-    work.session.flush()
-    work.record(
-        action,
-        organization_id=row.organization_id,
-        outcome=outcome,
-        case_id=row.case_id,
-        subject_kind="delivery",
-        subject_id=row.id,
-        reason=reason,
-        detail={
-            "channel": row.channel,
-            "number": row.version_number,
-            "attempt": row.attempts,
-            "code": row.acknowledgement_code,
-        },
-    )
-    groups = work.session.scalars(
-        text("select group_organization_id from worklist.cases where id = :id"), {"id": row.case_id}
-    ).all()
-    for topic, id_ in (("delivery", row.id), ("case", row.case_id)):
-        work.touch(topic, id_, row.organization_id, *groups)
-
-
-def _alarm(work: Work, row: Delivery, words: str) -> None:
-    raise_alarm(work, row.organization_id, "delivery_failed", "delivery", row.id, words, case_id=row.case_id)
-
-
-def _destination(work: Work, row: Delivery) -> str:
-    found = endpoint(work.session, row.endpoint_id) if row.endpoint_id else None
-    return found.name if found else "The archive"
-
-
-def _next_of(work: Work, row: Delivery) -> list[UUID]:
-    """Later versions to the same destination that waited for this one."""
-    return list(
-        work.session.scalars(
-            select(Delivery.id).where(
-                Delivery.case_id == row.case_id,
-                Delivery.channel == row.channel,
-                Delivery.endpoint_id.is_not_distinct_from(row.endpoint_id),
-                Delivery.version_number > row.version_number,
-                Delivery.state == "queued",
-            )
         )
     )

@@ -15,3 +15,12 @@ class DeliveryAcknowledged(Event):
     organization_id: UUID
     case_id: UUID
     delivery_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryCancelled(Event):
+    """A person ended it: nothing is sent there any more."""
+
+    organization_id: UUID
+    case_id: UUID
+    delivery_id: UUID

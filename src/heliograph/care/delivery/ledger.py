@@ -17,10 +17,11 @@ from heliograph.governance.tenancy.queries import active_organizations
 from heliograph.kit.actor import Actor, system
 from heliograph.kit.settings import Settings
 from heliograph.kit.work import WorkFactory
+from heliograph.records.sites.kinds import DESTINATIONS
 
 # Built from a constant. A job that waits already is not enqueued again: the row says what is due, the queue only carries it.
 _DUE = text(
-    "select d.id, d.organization_id from delivery.deliveries d where d.channel in ('hl7', 'archive') "  # noqa: S608
+    "select d.id, d.organization_id from delivery.deliveries d where d.channel <> 'page' "  # noqa: S608
     "and ((d.state = 'queued' and (d.next_attempt_at is null or d.next_attempt_at <= :now)) "
     f"or (d.state = 'sent' and d.sent_at < :cut_off)) and not {WAITS_FOR_EARLIER} "
     "and not exists (select 1 from jobs.procrastinate_jobs j where j.status = 'todo' and j.task_name = :task "
@@ -32,17 +33,20 @@ _MISSING = text(
     "cross join lateral (select 'page' as channel, null::uuid as endpoint_id "
     "union all select 'archive', null where exists (select 1 from worklist.case_studies s where s.case_id = c.id "
     "and s.added_at <= v.signed_at) "
-    "union all select 'hl7', e.id from sites.endpoints e where e.facility_id = c.facility_id and e.kind = 'hl7_out' and e.is_active "
-    "and e.created_at <= v.signed_at) as owed "
+    "union all select k.channel, e.id from sites.endpoints e "
+    "join unnest(cast(:kinds as text[]), cast(:channels as text[])) as k (kind, channel) on k.kind = e.kind "
+    "where e.facility_id = c.facility_id and e.is_active and e.created_at <= v.signed_at "
+    "and (v.kind <> 'preliminary' or e.settings -> 'preliminary' = 'true')) as owed "
     "where v.state = 'signed' and not exists (select 1 from delivery.deliveries d where d.report_version_id = v.id "
     "and d.channel = owed.channel and d.endpoint_id is not distinct from owed.endpoint_id) group by v.id, v.organization_id limit 200"
 )
 _UNACKNOWLEDGED = text(
     "select d.id, d.organization_id from delivery.deliveries d join worklist.cases c on c.id = d.case_id "
-    "where d.state <> 'acknowledged' and d.hold_kind is distinct from 'provisional' and d.hold_kind is distinct from 'by_hand' "
+    "where d.state not in ('acknowledged', 'cancelled') and d.hold_kind is distinct from 'provisional' "
+    "and d.hold_kind is distinct from 'by_hand' "
     "and d.created_at < case when c.priority = any(:urgent) then :urgent_before else :usual_before end "
     "and (d.channel <> 'page' or not exists (select 1 from delivery.deliveries o where o.report_version_id = d.report_version_id "
-    "and o.channel = 'hl7')) "
+    "and o.endpoint_id is not null)) "
     "and not exists (select 1 from worklist.alarms a where a.kind in ('report_unacknowledged', 'delivery_failed') "
     "and a.subject_id = d.id and a.cleared_at is null) order by d.created_at limit 200"
 )
@@ -67,7 +71,9 @@ def sweep_ledger(works: WorkFactory, now: datetime | None = None) -> tuple[int, 
 
 def _write_missing(works: WorkFactory) -> int:
     with works.read(_everywhere(works)) as work:
-        lacking = work.session.execute(_MISSING).all()
+        lacking = work.session.execute(
+            _MISSING, {"kinds": list(DESTINATIONS), "channels": list(DESTINATIONS.values())}
+        ).all()
     written = 0
     for version_id, organization_id in lacking:
         with works.begin(system("delivery ledger", organization_id)) as work:
@@ -94,7 +100,7 @@ def _alarm_unacknowledged(works: WorkFactory, now: datetime) -> int:
     for delivery_id, organization_id in late:
         with works.begin(system("delivery ledger", organization_id)) as work:
             brief = delivery(work.session, delivery_id, now)
-            if brief is not None and brief.state != "acknowledged":
+            if brief is not None and brief.state not in ("acknowledged", "cancelled"):
                 words = f"A signed report is not acknowledged. {brief.next_step}"
                 raised += raise_alarm(
                     work,

@@ -12,17 +12,27 @@ from heliograph.kit.db.base import Base, Id, Stamp
 
 
 class Delivery(Base):
-    """One version to one destination. Its life cycle is `states.DELIVERY`; only the site's own ACK makes it acknowledged.
+    """One version to one destination. Its life cycle is `states.DELIVERY`; only the destination's own answer makes it acknowledged.
 
-    Channels: `hl7` (ORU^R01 to an endpoint), `archive` (Encapsulated PDF in the archive, acknowledged when stored), `page` (the site's
-    own page, acknowledged when a person of the site confirms it).
+    Channels (`channels.CHANNELS`): `archive` (Encapsulated PDF in the archive, acknowledged when stored), `page` (the site's own page,
+    acknowledged when a person of the site confirms it), and one for each kind of endpoint that takes reports.
     """
 
     __tablename__ = "deliveries"
     __table_args__ = (
-        UniqueConstraint("report_version_id", "channel", "endpoint_id", postgresql_nulls_not_distinct=True),
-        CheckConstraint("channel in ('hl7','archive','page')", name="channel"),
-        CheckConstraint("state in ('queued','sent','acknowledged','held','failed')", name="state"),
+        UniqueConstraint(
+            "report_version_id",
+            "channel",
+            "endpoint_id",
+            "is_withdrawal",
+            name="uq_deliveries_destination",
+            postgresql_nulls_not_distinct=True,
+        ),
+        CheckConstraint(
+            "channel in ('hl7','archive','page','dicom','email','webhook','folder','sftp')", name="channel"
+        ),
+        CheckConstraint("state in ('queued','sent','acknowledged','held','failed','cancelled')", name="state"),
+        CheckConstraint("(state = 'cancelled') = (cancel_reason is not null)", name="cancelled"),
         CheckConstraint("hold_kind in ('provisional','refused','by_hand')", name="hold_kind"),
         Index("ix_deliveries_due", "next_attempt_at", postgresql_where="state = 'queued'"),
         Index("ix_deliveries_case", "case_id"),
@@ -34,11 +44,13 @@ class Delivery(Base):
     case_id: Mapped[UUID] = mapped_column(ForeignKey("worklist.cases.id"))
     report_version_id: Mapped[UUID] = mapped_column(ForeignKey("reading.report_versions.id"))
     version_number: Mapped[int]
+    is_withdrawal: Mapped[bool] = mapped_column(server_default="false")
+    """It says that the version is withdrawn, to a destination that may have it."""
     channel: Mapped[str]
     endpoint_id: Mapped[UUID | None] = mapped_column(ForeignKey("sites.endpoints.id"))
     state: Mapped[str] = mapped_column(server_default="queued")
     message_control_id: Mapped[str | None]
-    """MSH-10, the same on every retry, so that the receiver can tell a repeat."""
+    """MSH-10 or its like, the same on every retry, so that the receiver can tell a repeat; another when it is sent anew by hand."""
     attempts: Mapped[int] = mapped_column(server_default="0")
     next_attempt_at: Mapped[datetime | None]
     sent_at: Mapped[datetime | None]
@@ -50,6 +62,10 @@ class Delivery(Base):
     """Why it is held: provisional (its study is not matched yet), refused (by the site's system), by_hand (a coordinator)."""
     hold_reason: Mapped[str | None]
     """The same in words."""
+    cancelled_at: Mapped[datetime | None]
+    cancelled_by: Mapped[UUID | None]
+    cancel_reason: Mapped[str | None]
+    """Why a person ended it; nothing but a person takes it up again."""
     created_at: Mapped[Stamp]
 
 
@@ -66,3 +82,27 @@ class DeliveryAttempt(Base):
     outcome: Mapped[str]
     """acknowledged, refused_AE, refused_AR, no_answer, not_connected, wrong_acknowledgement, stored."""
     detail: Mapped[str | None]
+
+
+class Telling(Base):
+    """A person told the site of a version by phone, fax or print: who told whom, and when. Stays as it was written."""
+
+    __tablename__ = "tellings"
+    __table_args__ = (
+        CheckConstraint("way in ('phone','fax','print')", name="way"),
+        Index("ix_tellings_case", "case_id"),
+        {"schema": "delivery"},
+    )
+
+    id: Mapped[Id]
+    organization_id: Mapped[UUID] = mapped_column(ForeignKey("tenancy.organizations.id"))
+    case_id: Mapped[UUID] = mapped_column(ForeignKey("worklist.cases.id"))
+    report_version_id: Mapped[UUID] = mapped_column(ForeignKey("reading.report_versions.id"))
+    way: Mapped[str]
+    told_to: Mapped[str]
+    """Who took it there, and the number that was dialled where that matters."""
+    told_at: Mapped[datetime]
+    note: Mapped[str | None]
+    told_by: Mapped[UUID]
+    teller_name: Mapped[str]
+    recorded_at: Mapped[Stamp]

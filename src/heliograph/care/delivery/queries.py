@@ -16,8 +16,8 @@ from heliograph.kit.db.session import ActorSession
 _ROWS = """
 select d.id, d.organization_id, d.case_id, d.report_version_id, d.version_number, d.channel, d.state, d.attempts, d.next_attempt_at,
        d.sent_at, d.acknowledged_at, d.acknowledgement_code, d.last_error, d.hold_kind, d.hold_reason,
-       case d.channel when 'hl7' then coalesce(e.name, 'HL7') when 'archive' then 'Archive'
-            else f.short_name || '''s page' end as destination,
+       case d.channel when 'archive' then 'Archive' when 'page' then f.short_name || '''s page'
+            else coalesce(e.name, d.channel) end as destination,
        f.id as facility_id, f.short_name, f.phone, f.time_zone, c.patient_id,
        (select min(a.at) from delivery.delivery_attempts a where a.delivery_id = d.id and a.outcome not in ('acknowledged', 'stored'))
            as failing_since,
@@ -29,7 +29,7 @@ _OF_CASES = text(_ROWS + "where d.case_id = any(:cases) order by d.version_numbe
 _ONE = text(_ROWS + "where d.id = :id")
 _TROUBLED = text(
     _ROWS
-    + "where d.organization_id = any(:organizations) and d.channel <> 'page' and d.state <> 'acknowledged' "
+    + "where d.organization_id = any(:organizations) and d.channel <> 'page' and d.state not in ('acknowledged', 'cancelled') "
     + "and (d.state in ('held', 'failed') or d.attempts > 1 or d.last_error is not null) and d.hold_kind is distinct from 'by_hand' "
     + "order by d.created_at limit 200"
 )

@@ -12,6 +12,7 @@ from heliograph.care.delivery.model import Delivery
 from heliograph.care.delivery.states import next_state
 from heliograph.care.reading.queries import VersionFacts, studies_of_case
 from heliograph.kit.work import Work
+from heliograph.records.sites.kinds import DESTINATIONS
 from heliograph.records.sites.queries import endpoints_of_facility
 
 TASK = "delivery.deliver"
@@ -29,12 +30,16 @@ _RELEASABLE = text(
 def queue_deliveries(work: Work, version: VersionFacts) -> list[UUID]:
     """Writes the rows that the version lacks, and enqueues what can go. Returns the new rows.
 
-    Destinations: each active `hl7_out` endpoint of the facility, the archive (if the case has a study), the site's page. All are held
-    while the case is provisional.
+    Destinations: each active endpoint of the facility that takes reports (a preliminary one only where it is wanted), the archive (if
+    the case has a study), the site's page. All are held while the case is provisional.
     """
     case = work.session.execute(_CASE, {"case": version.case_id}).one()
-    endpoints = endpoints_of_facility(work.session, case.facility_id, "hl7_out")
-    wanted: list[tuple[str, UUID | None]] = [("hl7", e.id) for e in endpoints]
+    endpoints = endpoints_of_facility(work.session, case.facility_id, DESTINATIONS)
+    wanted: list[tuple[str, UUID | None]] = [
+        (DESTINATIONS[e.kind], e.id)
+        for e in endpoints
+        if version.kind != "preliminary" or e.settings.get("preliminary")
+    ]
     if studies_of_case(work.session, version.case_id):
         wanted.append(("archive", None))
     wanted.append(("page", None))
@@ -52,7 +57,7 @@ def queue_deliveries(work: Work, version: VersionFacts) -> list[UUID]:
                 created_at=work.now,
                 **_beginning(work, channel, is_provisional=case.is_provisional),
             )
-            .on_conflict_do_nothing(index_elements=["report_version_id", "channel", "endpoint_id"])
+            .on_conflict_do_nothing(index_elements=["report_version_id", "channel", "endpoint_id", "is_withdrawal"])
             .returning(Delivery.id)
         )
         if row_id is not None:

@@ -23,9 +23,20 @@ DELIVERY: Mapping[tuple[str, str], str] = {
     ("failed", "release"): "queued",
     ("failed", "hold"): "held",
     ("failed", "acknowledge"): "acknowledged",
+    ("queued", "cancel"): "cancelled",
+    ("sent", "cancel"): "cancelled",
+    ("held", "cancel"): "cancelled",
+    ("failed", "cancel"): "cancelled",
+    ("queued", "send_anew"): "queued",
+    ("sent", "send_anew"): "queued",
+    ("held", "send_anew"): "queued",
+    ("failed", "send_anew"): "queued",
+    ("acknowledged", "send_anew"): "queued",
+    ("cancelled", "send_anew"): "queued",
 }
 """(state, step) -> state. What is not here is refused. A late answer acknowledges whatever happened meanwhile: the site has it.
-`sent` again (`send`): its try was cut off by a crash. `show`: the site's page needs no sending."""
+`sent` again (`send`): its try was cut off by a crash. `show`: the site's page needs no sending. `cancelled` is an end: nothing but a
+person's `send_anew` leads out of it."""
 
 
 def next_state(state: str, step: str) -> str:

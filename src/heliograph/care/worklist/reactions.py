@@ -24,8 +24,8 @@ from heliograph.kit.work import Work
 from heliograph.records.archive.events import ImagesIndexed, ObjectsHeld, QuarantineFull, StudyCompleted
 
 
-class DeliveryAcknowledgedEvent(Protocol):
-    """`delivery.DeliveryAcknowledged`: a room above announces it, so only its shape is known here."""
+class DeliveryOverEvent(Protocol):
+    """`delivery.DeliveryAcknowledged` or `DeliveryCancelled`: a room above announces it, so only its shape is known here."""
 
     @property
     def case_id(self) -> UUID: ...
@@ -83,6 +83,11 @@ def on_order_changed(work: Work, event: OrderChanged) -> None:
         order_changed(work, event.order_id)
 
 
-def on_delivery_acknowledged(work: Work, event: DeliveryAcknowledgedEvent) -> None:
+def on_delivery_acknowledged(work: Work, event: DeliveryOverEvent) -> None:
     """A destination has the report."""
+    close_if_finished(work, locked_case(work, event.case_id))
+
+
+def on_delivery_cancelled(work: Work, event: DeliveryOverEvent) -> None:
+    """A person ended a delivery: perhaps it was the last that the case waited for."""
     close_if_finished(work, locked_case(work, event.case_id))

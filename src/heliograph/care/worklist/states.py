@@ -17,8 +17,14 @@ ReadKind = Literal["primary", "second", "arbiter", "preliminary", "oversight", "
 # Of reports and deliveries. They stand here since a case's state is derived from them and the rooms above can't be imported.
 VersionKind = Literal["preliminary", "final", "addendum", "corrected"]
 VersionState = Literal["signed", "withdrawn"]
-Channel = Literal["hl7", "archive", "page"]
-DeliveryStatus = Literal["queued", "sent", "acknowledged", "held", "failed"]
+Channel = Literal["hl7", "archive", "page", "dicom", "email", "webhook", "folder", "sftp"]
+DeliveryStatus = Literal["queued", "sent", "acknowledged", "held", "failed", "cancelled"]
+CHANNEL_NAMES: Mapping[str, str] = {
+    "hl7": "HL7", "archive": "archive", "page": "site page", "dicom": "DICOM", "email": "e-mail", "webhook": "webhook",
+    "folder": "folder", "sftp": "SFTP",
+}  # fmt: skip
+CARRIES_THE_REPORT = frozenset({"hl7", "dicom", "folder", "sftp"})
+"""Channels by which the site's own systems get the report itself; by the others they hear of it, or see it here."""
 
 READ: Mapping[tuple[str, str], str] = {
     ("waiting", "become_ready"): "ready",
@@ -52,7 +58,7 @@ def next_state(state: str, step: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryState:
-    """A delivery, for the case's state. `channel` is hl7, archive or page."""
+    """A delivery, for the case's state."""
 
     version_number: int
     channel: str
@@ -84,18 +90,19 @@ def case_state(
 
 
 def is_finished(reads: Iterable[str], deliveries: Iterable[DeliveryState]) -> bool:
-    """Whether nothing is left to do: no read is active, and where one was done its newest version is acknowledged everywhere."""
+    """Whether nothing is left to do: no read is active, and where one was done its newest version is acknowledged everywhere, but
+    where a person cancelled it."""
     states, newest = set(reads), _newest(deliveries)
     if states & set(ACTIVE):
         return False
-    return "done" not in states or (bool(newest) and all(d.state == "acknowledged" for d in newest))
+    return "done" not in states or (bool(newest) and all(d.state in ("acknowledged", "cancelled") for d in newest))
 
 
 def _after_signing(deliveries: Iterable[DeliveryState]) -> CaseState:
     newest = _newest(deliveries)
     if any(d.channel == "page" and d.state == "acknowledged" for d in newest):
         return "acknowledged"
-    by_wire = [d for d in newest if d.channel == "hl7"]
+    by_wire = [d for d in newest if d.channel in CARRIES_THE_REPORT and d.state != "cancelled"]
     return "delivered" if by_wire and all(d.state == "acknowledged" for d in by_wire) else "signed"
 
 

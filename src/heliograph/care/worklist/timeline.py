@@ -11,6 +11,7 @@ from sqlalchemy import text
 
 from heliograph.care.worklist.access import case_for
 from heliograph.care.worklist.schemas import Promise, Timeline, TimelineInterval, TimelineSight, TimelineStep
+from heliograph.care.worklist.states import CHANNEL_NAMES
 from heliograph.governance.audit.queries import EventLine, events_for_case, tree_size
 from heliograph.kit.errors import NotFound
 from heliograph.kit.work import Work
@@ -40,7 +41,7 @@ def _hidden(event: EventLine) -> str:
     )
 
 
-TRIES = frozenset({"delivery.refused", "delivery.no_answer"})
+TRIES = frozenset({"delivery.refused", "delivery.no_answer", "delivery.failed"})
 STEPS: Mapping[str, Words] = {
     "order.received": "Order received",
     "order.entered": "Order entered by hand",
@@ -92,6 +93,12 @@ SIGHTS: Mapping[str, Words] = {
     "report.acknowledged": "report confirmed",
     "read.opened": "case opened",
     "report.signed": "report signed",
+    "delivery.failed": lambda e: f"Can't be sent{_channel(e)}" + (f". {e.reason}" if e.reason else ""),
+    "delivery.held": lambda e: f"Held{_channel(e)}: {e.reason}",
+    "delivery.retried": lambda e: f"To be tried now{_channel(e)}: {e.reason}",
+    "delivery.sent_anew": lambda e: f"To be sent anew{_channel(e)}: {e.reason}",
+    "delivery.cancelled": lambda e: f"Delivery cancelled{_channel(e)}: {e.reason}",
+    "report.told": lambda e: f"Told by {e.detail.get('way', 'a person')}",
     "report.addendum_signed": "addendum signed",
     "document.viewed": "document opened",
     "transfer.asked": lambda e: "priors asked for" if _is_fetch(e) else "study to be sent on",
@@ -199,4 +206,4 @@ def _said(words: Words, event: EventLine) -> str:
 
 def _channel(event: EventLine) -> str:
     channel = event.detail.get("channel")
-    return {"hl7": ", HL7", "archive": ", archive", "page": ", site page"}.get(str(channel), "")
+    return f", {CHANNEL_NAMES[str(channel)]}" if str(channel) in CHANNEL_NAMES else ""

@@ -18,6 +18,8 @@ from heliograph.kit.db.session import ROW_LOCK
 from heliograph.kit.errors import Conflict, NotFound
 from heliograph.kit.work import Work
 from heliograph.records.sites.errors import BadSite, CallerTaken, CodeTaken, SenderTaken
+from heliograph.records.sites.kinds import KINDS, checked_settings
+from heliograph.records.sites.mapping import checked
 from heliograph.records.sites.model import Caller, Endpoint, Facility
 from heliograph.records.sites.rules import network_of
 
@@ -57,7 +59,7 @@ def change_caller(work: Work, caller_id: UUID, values: Mapping[str, Any]) -> Non
 
 
 def add_endpoint(work: Work, facility_id: UUID, values: Mapping[str, Any]) -> UUID:
-    """Makes an HL7 feed or destination. Raises: NotFound, BadSite, SenderTaken."""
+    """Makes an HL7 feed or a destination of reports. Raises: NotFound, BadSite, SenderTaken."""
     facility = _mine(work, Facility, facility_id)
     row = Endpoint(organization_id=facility.organization_id, facility_id=facility.id, **_clean(values))
     _check_endpoint(work, row)
@@ -170,8 +172,13 @@ def _check_endpoint(work: Work, row: Endpoint) -> None:
         codec_of(row.charset or "UNICODE UTF-8")
     except UnknownCharset as error:
         raise BadSite(error.detail) from error
-    if row.kind == "hl7_out":
-        if not row.host or not row.port:
+    row.settings = checked_settings(row.kind, row.settings or {})
+    row.mapping = checked(row.mapping or {})
+    kind = KINDS[row.kind]
+    if kind.needs_names and not (row.application and row.facility_name):
+        raise BadSite("Name the application and the facility of the other side, as its messages do.")
+    if kind.channel is not None:
+        if kind.needs_address and not (row.host and row.port):
             raise BadSite("A destination needs a host and a port.")
         return
     row.host = _address(row.host)

@@ -12,11 +12,13 @@ from pydantic import BaseModel, Field
 from heliograph.governance.access.door import ReadDep, WorkDep, require_roles
 from heliograph.governance.access.narrowing import narrowed
 from heliograph.governance.tenancy.queries import coordinated_clients
+from heliograph.records.sites.kinds import EndpointKind
 from heliograph.kit.codecs.hl7 import NotHl7, UnknownCharset, decode
 from heliograph.kit.errors import NotFound
 from heliograph.kit.work import Work
 from heliograph.records.sites import administer as keep
 from heliograph.records.sites import messages as log
+MaybeText = Annotated[str, Field(max_length=200)]
 from heliograph.records.sites import queries
 from heliograph.records.sites.queries import EndpointFacts, FacilityFacts, KnownCaller
 
@@ -116,12 +118,13 @@ class NewEndpoint(BaseModel):
     """An HL7 feed (`hl7_in`) or destination (`hl7_out`) of a facility."""
 
     facility_id: UUID
-    kind: Literal["hl7_in", "hl7_out"]
+    kind: EndpointKind
     name: Text
-    application: Text
-    facility_name: Text
+    application: MaybeText = ""
+    facility_name: MaybeText = ""
     host: Text | None = None
     port: Port | None = None
+    settings: dict[str, Any] = {}
     charset: Text = "UNICODE UTF-8"
     mapping: dict[str, Any] = {}
     repeats_control_ids: bool = False
@@ -136,10 +139,11 @@ class EndpointChange(BaseModel):
 
     facility_id: UUID | None = None
     name: Text | None = None
-    application: Text | None = None
-    facility_name: Text | None = None
+    application: MaybeText | None = None
+    facility_name: MaybeText | None = None
     host: Text | None = None
     port: Port | None = None
+    settings: dict[str, Any] | None = None
     charset: Text | None = None
     mapping: dict[str, Any] | None = None
     repeats_control_ids: bool | None = None

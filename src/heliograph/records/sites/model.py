@@ -165,7 +165,7 @@ class Transfer(Base):
 
 
 class Endpoint(Base):
-    """An HL7 feed from a site (`hl7_in`) or a destination of reports (`hl7_out`).
+    """An HL7 feed from a site (`hl7_in`) or a destination of reports (the kinds of `kinds.KINDS`).
 
     For `hl7_in`, `application` and `facility_name` (MSH-3, MSH-4) and, where given, `host` (an address or
     network) tell who sends. For `hl7_out`, host and port are dialled and the two names are the receiver's
@@ -174,7 +174,7 @@ class Endpoint(Base):
 
     __tablename__ = "endpoints"
     __table_args__ = (
-        CheckConstraint("kind in ('hl7_in','hl7_out')", name="kind"),
+        CheckConstraint("kind in ('hl7_in','hl7_out','dicom_out','email','webhook','folder','sftp')", name="kind"),
         CheckConstraint("order_answer in ('ack','order_response')", name="order_answer"),
         CheckConstraint("certificate_sha256 ~ '^[0-9a-f]{64}$'", name="certificate_sha256"),
         Index("ix_endpoints_facility", "facility_id", "kind"),
@@ -208,6 +208,8 @@ class Endpoint(Base):
     reply_port: Mapped[int | None]
     takes_files: Mapped[bool] = mapped_column(server_default="false")
     """Of a feed: its messages and batches may also come as files, in the folder that bears its id."""
+    settings: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
+    """What is particular to its kind, as the kind's own model in `kinds.KINDS` has it. Shown to administrators: no secrets."""
     is_active: Mapped[bool] = mapped_column(server_default="true")
     created_at: Mapped[Stamp]
 
@@ -246,3 +248,4 @@ class Message(Base):
     delivery_id: Mapped[UUID | None]
     settings: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
     answered_at: Mapped[datetime | None]
+        Index("ix_messages_delivery", "delivery_id", postgresql_where="delivery_id is not null"),

@@ -11,11 +11,11 @@ from heliograph.kit.work import Work
 from heliograph.records.sites.model import Message
 
 
-def sent_payload(session: ActorSession, delivery_id: UUID) -> bytes | None:
-    """The message of a delivery as it was first sent: every retry sends the same bytes. None: not made yet."""
+def sent_payload(session: ActorSession, delivery_id: UUID, control_id: str) -> bytes | None:
+    """The message `control_id` of a delivery as it was first sent: every retry sends the same bytes. None: not made yet."""
     return session.scalar(
         select(Message.payload)
-        .where(Message.delivery_id == delivery_id, Message.direction == "out")
+        .where(Message.delivery_id == delivery_id, Message.control_id == control_id, Message.direction == "out")
         .order_by(Message.received_at)
         .limit(1)
     )
@@ -24,6 +24,7 @@ def sent_payload(session: ActorSession, delivery_id: UUID) -> bytes | None:
 def note_answer(
     work: Work,
     delivery_id: UUID,
+    control_id: str | None,
     *,
     fate: str,
     answer: bytes | None = None,
@@ -33,7 +34,7 @@ def note_answer(
     """Keeps what came of the last try beside the message; the caller records it. `fate`: sent, rejected or no_answer."""
     work.session.execute(
         update(Message)
-        .where(Message.delivery_id == delivery_id, Message.direction == "out")
+        .where(Message.delivery_id == delivery_id, Message.control_id == control_id, Message.direction == "out")
         .values(
             fate=fate,
             answer=answer,

@@ -61,7 +61,7 @@ class KnownCaller:
 
 @dataclass(frozen=True, slots=True)
 class EndpointFacts:
-    """An HL7 feed (`hl7_in`) or destination (`hl7_out`); see the table."""
+    """An HL7 feed (`hl7_in`) or a destination of reports (see `kinds.KINDS`); see the table."""
 
     id: UUID
     organization_id: UUID
@@ -83,6 +83,7 @@ class EndpointFacts:
     reply_host: str | None
     reply_port: int | None
     takes_files: bool
+    settings: Mapping[str, Any]
 
 
 def facts(kind: type[_T], row: object) -> _T:
@@ -162,11 +163,11 @@ def endpoint(session: ActorSession, endpoint_id: UUID) -> EndpointFacts | None:
     return facts(EndpointFacts, row) if row is not None else None
 
 
-def endpoints_of_facility(session: ActorSession, facility_id: UUID, kind: str) -> list[EndpointFacts]:
-    """The active endpoints of a facility of one kind: `hl7_in` or `hl7_out`."""
+def endpoints_of_facility(session: ActorSession, facility_id: UUID, kinds: Iterable[str]) -> list[EndpointFacts]:
+    """The active endpoints of a facility of these kinds."""
     rows = session.scalars(
         select(Endpoint)
-        .where(Endpoint.facility_id == facility_id, Endpoint.kind == kind, Endpoint.is_active)
+        .where(Endpoint.facility_id == facility_id, Endpoint.kind.in_(list(kinds)), Endpoint.is_active)
         .order_by(Endpoint.id)
     )
     return [facts(EndpointFacts, row) for row in rows]
