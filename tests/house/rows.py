@@ -18,7 +18,7 @@ from heliograph.governance.tenancy.model import Organization
 from heliograph.records.sites.model import Node
 from tests.cast import Cast
 
-PATIENT_SCHEMAS = frozenset({"patients", "archive", "orders", "worklist", "reading", "delivery"})
+PATIENT_SCHEMAS = frozenset({"patients", "archive", "orders", "worklist", "questions", "reading", "delivery"})
 PATIENT_TABLES = tuple(
     t
     for t in metadata.sorted_tables
@@ -36,6 +36,7 @@ VALUES: dict[str, Any] = {
     "delivery.tellings.way": "phone",
     "tenancy.grants.purpose": "interpretation",
     "sites.transfers.direction": "fetch",
+    "questions.questions.subject_kind": "case",
 }
 _REFERRED = {
     "patient_id": "patients.patients",

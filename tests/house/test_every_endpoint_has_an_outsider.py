@@ -160,6 +160,14 @@ def _rows(context: Context, owner: Engine, cast: Cast, made: Made) -> dict[str, 
             )
             .returning(text("id"))
         ).scalar_one()  # fmt: skip
+        question = s.execute(
+            insert(metadata.tables["questions.questions"])
+            .values(
+                organization_id=cast.norfjord, facility_id=cast.norfjord_facility, subject_kind="case", subject_id=made.case_id,
+                text="Fall from ladder", asked_by=cast.nadia.id, asked_at=LONG_AGO,
+            )
+            .returning(text("id"))
+        ).scalar_one()  # fmt: skip
         node = Node(
             organization_id=cast.norfjord, facility_id=cast.norfjord_facility, name="Old archive", ae_title="NF_OLD",
             calling_ae="HELIO_NF", host="127.0.0.1", port=1, is_queried=True, is_sent_to=True,
@@ -210,6 +218,7 @@ def _rows(context: Context, owner: Engine, cast: Cast, made: Made) -> dict[str, 
         "alarm_id": alarm,
         "message_id": message,
         "held_id": held,
+        "question_id": question,
         "facility_id": cast.norfjord_facility,
         "caller_id": cast.caller,
         "endpoint_id": cast.hl7_in,
@@ -262,7 +271,7 @@ def scene(context: Context, cast: Cast, owner: Engine) -> Scene:
 
 PATIENT_IDS = frozenset(
     {"case_id", "read_id", "study_id", "order_id", "document_id", "version_id", "delivery_id", "alarm_id", "message_id", "held_id",
-     "transfer_id", "rejection_id", "patient_id", "merge_id"}
+     "transfer_id", "rejection_id", "patient_id", "merge_id", "question_id"}
 )  # fmt: skip
 
 

@@ -24,10 +24,13 @@ OF_NOBODY_ELSE = frozenset(
         "archive.commitments",
         "archive.discarded_objects",
         "patients.merges",
+        "questions.questions",
+        "questions.answers",
     }
 )
 """Tables that no grant opens: what a site sent before anybody knew whom it is about, what its coordinators fetch and send,
-what its machines ask us to commit ourselves to, keys of objects that are gone, and which patients were found to be one."""
+what its machines ask us to commit ourselves to, keys of objects that are gone, which patients were found to be one,
+and what coordinators and sites ask each other."""
 DRAFTS = "reading.drafts"
 REFUSED = r"permission denied|must be owner"
 

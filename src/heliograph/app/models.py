@@ -2,6 +2,7 @@
 
 from heliograph.care.delivery import model as _delivery
 from heliograph.care.orders import model as _orders
+from heliograph.care.questions import model as _questions
 from heliograph.care.reading import model as _reading
 from heliograph.care.rota import model as _rota
 from heliograph.care.worklist import model as _worklist
@@ -16,11 +17,12 @@ from heliograph.records.people import model as _people
 from heliograph.records.sites import model as _sites
 
 ROOMS = (
-    _tenancy, _access, _audit, _sites, _people, _agreements, _patients, _archive, _orders, _rota, _worklist, _reading, _delivery,
+    _tenancy, _access, _audit, _sites, _people, _agreements, _patients, _archive, _orders, _rota, _worklist, _questions, _reading,
+    _delivery,
 )  # fmt: skip
 SCHEMAS = (
-    "tenancy", "access", "audit", "sites", "people", "agreements", "patients", "archive", "orders", "rota", "worklist", "reading",
-    "delivery",
+    "tenancy", "access", "audit", "sites", "people", "agreements", "patients", "archive", "orders", "rota", "worklist", "questions",
+    "reading", "delivery",
 )  # fmt: skip
 
 __all__ = ["ROOMS", "SCHEMAS", "metadata"]

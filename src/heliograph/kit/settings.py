@@ -168,6 +168,11 @@ class Settings(BaseSettings):
     unmatched_alarm_minutes: int = Field(
         10, ge=1, description="An unmatched study raises an alarm after so many minutes."
     )
+    question_alarm_minutes: int = Field(
+        60,
+        ge=1,
+        description="A question to a site that nobody there has answered raises an alarm after so many minutes.",
+    )
     archive_deletion_days: float = Field(
         7.0,
         ge=0,

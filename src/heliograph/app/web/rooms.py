@@ -12,6 +12,7 @@ from heliograph.care.orders import mend_api as mend
 from heliograph.care.orders import patients_api as patients
 from heliograph.care.orders import quarantine_api as quarantine
 from heliograph.care.orders import waiting_api as waiting
+from heliograph.care.questions import api as questions
 from heliograph.care.reading import api as reading
 from heliograph.care.rota import api as rota
 from heliograph.care.worklist import api as worklist
@@ -28,6 +29,6 @@ from heliograph.records.sites import nodes_api as nodes
 ROUTERS: tuple[APIRouter, ...] = (
     access.router, organizations.router, sites.router, nodes.router, people.router, agreements.router, orders.router, waiting.router,
     mend.router, patients.router, quarantine.router,
-    hidden.router, deletions.router, rota.router, worklist.router, reading.router, delivery.router, dicomweb.router, held.router,
+    hidden.router, deletions.router, rota.router, worklist.router, questions.router, reading.router, delivery.router, dicomweb.router, held.router,
     transfers.router,
 )  # fmt: skip

@@ -7,6 +7,7 @@ from uuid import UUID
 from heliograph.app.context import Context
 from heliograph.app.worker.ticks import Tick
 from heliograph.care.delivery import ledger
+from heliograph.care.questions import jobs as questions
 from heliograph.care.worklist import jobs as worklist
 from heliograph.care.worklist.held_alarms import clear_held_alarms
 from heliograph.exchange.dimse import commit_jobs as commitments
@@ -37,6 +38,12 @@ def sweeps(context: Context) -> list[Tick]:
             lambda: worklist.raise_unmatched_alarms(works, minutes=settings.unmatched_alarm_minutes),
         ),
         Tick("alarms of the quarantine that are over", 5.0, lambda: clear_held_alarms(works)),
+        Tick(
+            "questions without an answer",
+            10.0,
+            lambda: questions.raise_unanswered(works, minutes=settings.question_alarm_minutes),
+        ),
+        Tick("questions that are settled", 5.0, lambda: questions.close_settled(works)),
         Tick("deliveries that are due", 1.0, lambda: ledger.enqueue_due(works, settings)),
         Tick("transfers that are due", 2.0, lambda: transfers.enqueue_due(works)),
         Tick("storage commitments that are due", 2.0, lambda: commitments.enqueue_due(works)),

@@ -89,11 +89,12 @@ def held_groups(session: ActorSession, limit: int = 200) -> list[tuple[HeldFacts
     """What waits for a person, newest first: of objects of one study that wait for the same reason the newest, and how many they are."""
     alike = [getattr(HeldObject, name) for name in _ALIKE]
     one = case((HeldObject.study_instance_uid.is_(None), HeldObject.id))
+    newest = (HeldObject.received_at.desc(), HeldObject.id.desc())
     numbered = (
         select(
             HeldObject.id,
             func.count().over(partition_by=[*alike, one]).label("alike"),
-            func.row_number().over(partition_by=[*alike, one], order_by=HeldObject.received_at.desc()).label("place"),
+            func.row_number().over(partition_by=[*alike, one], order_by=newest).label("place"),
         )
         .where(HeldObject.resolved_at.is_(None))
         .subquery()
