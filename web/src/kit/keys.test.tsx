@@ -50,6 +50,21 @@ describe("keys", () => {
     expect(other).not.toHaveBeenCalled();
   });
 
+  it("leave the press by which a dialog closes to the dialog", () => {
+    const close = vi.fn();
+    render(<Room scope="List" actions={[{ id: "t.close", keys: ["Escape"], label: "Close", run: close }]} />);
+    const dialog = document.createElement("div");
+    dialog.setAttribute("role", "dialog");
+    dialog.setAttribute("aria-modal", "true");
+    document.body.append(dialog);
+    window.addEventListener("keydown", () => dialog.remove(), { capture: true, once: true });
+    press("Escape");
+    expect(dialog.isConnected).toBe(false);
+    expect(close).not.toHaveBeenCalled();
+    press("Escape");
+    expect(close).toHaveBeenCalledTimes(1);
+  });
+
   it("with Ctrl+Enter save also where a choice list would take Enter", () => {
     const save = vi.fn();
     const view = render(<Room scope="Form" actions={[{ id: "t.save", keys: ["Ctrl+Enter"], label: "Save", run: save, inFields: true }]} />);

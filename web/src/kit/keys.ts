@@ -127,12 +127,19 @@ function pressesControl(event: KeyboardEvent, key: string): boolean {
   return target instanceof HTMLElement && target.closest("button,a[href],summary,[role='button'],[role='menuitem'],[role='tab'],[role='option'],input") !== null;
 }
 
+function isDialogOpen(): boolean {
+  return document.querySelector("[role='dialog'][aria-modal='true']") !== null;
+}
+
+/** The last press that came while a dialog was open: it is the dialog's, which may be closed by it before the page's keys are asked. */
+let dialogs: KeyboardEvent | null = null;
+
 export function handleKey(event: KeyboardEvent): void {
   if (event.defaultPrevented || event.isComposing || ["Shift", "Control", "Alt", "Meta"].includes(event.key)) return;
   const typing = inTextField(event.target);
   const step = keyOf(event);
   if (pressesControl(event, step)) return;
-  const dialog = document.querySelector("[role='dialog'][aria-modal='true']");
+  const dialog = dialogs === event || isDialogOpen();
   const sequence = pending && pending.until > Date.now() ? `${pending.prefix} ${step}` : null;
   pending = null;
 
@@ -155,6 +162,7 @@ export function handleKey(event: KeyboardEvent): void {
 
 /** Ctrl+Enter saves and signs wherever the focus is: a list of choices would take it as Enter, and only open. */
 function handleFirst(event: KeyboardEvent): void {
+  dialogs = isDialogOpen() ? event : null;
   if (!["Ctrl+Enter", "Ctrl+Shift+Enter"].includes(keyOf(event)) || event.defaultPrevented) return;
   handleKey(event);
   // The action may have prevented it meanwhile.

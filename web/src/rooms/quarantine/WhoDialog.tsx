@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { api, url } from "../../api/client";
 import type { OtherPerson } from "../../api/types";
-import { ConfirmDialog, ErrorState, SkeletonText } from "../../kit";
+import { ConfirmDialog, ErrorState, plainDate, SkeletonText } from "../../kit";
 
 const LINES = [
   ["Name", "name"],
@@ -38,13 +38,14 @@ export function WhoDialog({ id, onClose, onSame }: { id: string; onClose: () => 
             {LINES.map(([label, name]) => {
               const { told, known } = found.data;
               const differs = told[name] !== known[name];
+              const shown = (value: string | null) => (value && name === "birth_date" ? plainDate(value) : value);
               return (
                 <tr key={name}>
                   <th scope="row" className="q">
                     {label}
                   </th>
-                  <Value differs={differs}>{told[name]}</Value>
-                  <Value differs={differs}>{known[name]}</Value>
+                  <Value differs={differs}>{shown(told[name])}</Value>
+                  <Value differs={differs}>{shown(known[name])}</Value>
                 </tr>
               );
             })}

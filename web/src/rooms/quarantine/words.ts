@@ -50,7 +50,7 @@ export function fullness(rooms: readonly QuarantineRoom[]): Fullness | null {
   const first = shares[0];
   if (!first) return null;
   const { room, share } = first;
-  const whose = rooms.length > 1 ? `${room.organization_name}: ` : "";
+  const whose = rooms.length > 1 && share > 0 ? `${room.organization_name}: ` : "";
   return {
     words: `${whose}${megabytes(room.size)} of ${megabytes(room.most_size)} MB kept, ${room.objects} of ${room.most_objects} objects`,
     state: share >= 1 ? "full" : share >= NEAR ? "near" : "room",
