@@ -62,7 +62,7 @@ def test_each_may_come_from_a_file(name: str, monkeypatch: pytest.MonkeyPatch, t
     values = {
         "database_url": "postgresql+psycopg://a@b/c", "database_owner_url": "postgresql+psycopg://o@b/c", "log_level": "DEBUG",
         "log_format": "json", "demonstration": "true", "public_url": "https://read.example",
-        "dimse_plain": "true", "dimse_tls_clients": "required",
+        "dimse_plain": "true", "dimse_tls_clients": "required", "hl7_plain": "true", "hl7_tls_clients": "required", "smtp_tls": "tls",
     }  # fmt: skip
     value = values.get(name, "7")
     file = tmp_path / "value"

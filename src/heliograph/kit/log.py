@@ -68,6 +68,8 @@ def set_up_logging(part: str, *, level: str = "INFO", form: str = "auto") -> Non
         logging.getLogger(name).setLevel(logging.WARNING)
     # pydicom quotes a value that it doubts, as a birth date, in a line of its log and in a warning.
     logging.getLogger("pydicom").setLevel(logging.CRITICAL)
+    # paramiko tells who signs in where, and each fault with its trace, which its caller tells in its own words.
+    logging.getLogger("paramiko").setLevel(logging.CRITICAL)
     warnings.filterwarnings("ignore", module=r"pydicom(\.|$)")
 
 

@@ -179,6 +179,29 @@ class Settings(BaseSettings):
         description="A deleted study is hidden at once; so many days later it is gone, and can't be restored any more.",
     )
     delivery_timeout_seconds: float = Field(30.0, gt=0, description="How long to wait for a site's acknowledgement.")
+    outgoing_networks: str = Field(
+        "",
+        description="Networks, as 10.20.0.0/16 with commas, in which webhooks and SFTP servers may be called though they are not public.",
+    )
+    outgoing_ca_file: Path | None = Field(
+        None,
+        description="PEM file of further authorities that sign certificates of webhooks and of the mail server.",
+    )
+    secrets_key: SecretStr | None = Field(
+        None,
+        description="32 bytes in base64 that seal the secrets of destinations; the same on every host. Empty: made in the data folder.",
+    )
+    smtp_host: str | None = Field(None, description="Mail server for notices. Empty: none are sent.")
+    smtp_port: int = Field(587, ge=1, le=65535, description="Port of the mail server.")
+    smtp_tls: Literal["starttls", "tls", "none"] = Field(
+        "starttls", description="How it is talked to: starttls (usual on 587), tls (from the start, on 465) or none."
+    )
+    smtp_user: str | None = Field(None, description="Whom we sign in as there. Empty: nobody.")
+    smtp_password: SecretStr | None = Field(None, description="The password for signing in there.")
+    smtp_from: str | None = Field(None, description="Address that notices come from.")
+    drop_folder: Path | None = Field(
+        None, description="Folder below which reports are dropped as files, a folder an organisation. Empty: none are."
+    )
     max_upload_mb: int = Field(2048, ge=1, description="Largest upload in MiB.")
     min_free_mb: int = Field(512, ge=0, description="Refuse images (0xA700, 507) when less disk than this is free.")
     quarantine_objects: int = Field(

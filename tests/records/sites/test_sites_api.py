@@ -10,7 +10,6 @@ from heliograph.kit.actor import system
 from heliograph.kit.errors import NotFound
 from heliograph.records.sites.administer import change_facility
 from heliograph.records.sites.api import router
-from heliograph.records.sites.messages import log_message
 from tests.cast import Cast
 from tests.records.sites.web import browser
 
@@ -98,48 +97,3 @@ def test_only_administrators_administer(context: Context, cast: Cast, who) -> No
         assert other.get(f"/api/admin/{path}").status_code == 403
     with pytest.raises(NotFound), context.works.begin(getattr(cast, who)) as work:
         change_facility(work, cast.norfjord_facility, {"name": "Mine"})
-
-
-def _message(context: Context, cast: Cast, organization=True):
-    with context.works.begin(system("hl7", cast.norfjord)) as work:
-        return log_message(
-            work,
-            organization_id=cast.norfjord if organization else None,
-            endpoint_id=cast.hl7_in if organization else None,
-            direction="in",
-            payload=b"MSH|^~\\&|NFRIS|NORFJORD|||||ORM^O01|1|P|2.3.1\rPID|1||NF-1||Bakke^Solveig\r",
-            answer=b"MSH|^~\\&|\rMSA|AE|1\r",
-            acknowledgement="AE",
-            fate="rejected",
-            fault="PID^1^7: no date",
-            control_id="1",
-            message_type="ORM^O01",
-        )
-
-
-def test_the_message_log(context: Context, cast: Cast) -> None:
-    id_ = _message(context, cast)
-    _message(context, cast, organization=False)  # of an unknown sender: nobody's
-    for who in (cast.eirik, cast.nadia):
-        client = browser(context, who, router)
-        (line,) = client.get("/api/messages?direction=in&fate=rejected").json()
-        assert (line["id"], line["endpoint"], line["fault"]) == (str(id_), "Norfjord RIS", "PID^1^7: no date")
-        assert "payload" not in line
-        shown = client.get(f"/api/messages/{id_}").json()
-        assert shown["payload"].splitlines()[1] == "PID|1||NF-1||Bakke^Solveig"
-        assert shown["answer"].splitlines()[1] == "MSA|AE|1"
-        assert client.get("/api/messages?fate=sent").json() == []
-    with context.works.read(system("t", cast.norfjord)) as work:
-        seen = work.session.scalars(text("select actor_name from audit.events where action = 'message.viewed'")).all()
-    assert sorted(seen) == ["Dr Eirik Solbakken", "Nadia Rourke"]
-
-
-@pytest.mark.parametrize(
-    ("who", "status"), [("harper", 404), ("olga", 404), ("imogen", 403), ("astrid", 403), ("pat", 403)]
-)
-def test_an_outsider_reads_no_message(context: Context, cast: Cast, who, status) -> None:
-    id_ = _message(context, cast)
-    client = browser(context, getattr(cast, who), router)
-    assert client.get(f"/api/messages/{id_}").status_code == status
-    listed = client.get("/api/messages")
-    assert listed.status_code == 403 or listed.json() == []

@@ -24,11 +24,12 @@ from heliograph.governance.access import organizations_api as organizations
 from heliograph.records.agreements import api as agreements
 from heliograph.records.people import api as people
 from heliograph.records.sites import api as sites
+from heliograph.records.sites import messages_api as messages
 from heliograph.records.sites import nodes_api as nodes
 
 ROUTERS: tuple[APIRouter, ...] = (
     access.router, organizations.router, sites.router, nodes.router, people.router, agreements.router, orders.router, waiting.router,
-    mend.router, patients.router, quarantine.router,
+    mend.router, patients.router, quarantine.router, messages.router,
     hidden.router, deletions.router, rota.router, worklist.router, questions.router, reading.router, delivery.router, dicomweb.router, held.router,
     transfers.router,
 )  # fmt: skip

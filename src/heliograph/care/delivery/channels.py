@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from heliograph.care.delivery import hl7
+from heliograph.care.delivery import drop, email_notice, hl7, sftp, webhook
 from heliograph.care.delivery.archive_pdf import store_pdf
 from heliograph.care.delivery.channel import Channel
 
@@ -12,5 +12,9 @@ CHANNELS: Mapping[str, Channel] = {
     "hl7": Channel(prepare=hl7.prepare, talk=hl7.talk),
     "archive": Channel(file=store_pdf),
     "page": Channel(),
+    "webhook": Channel(prepare=webhook.prepare, talk=webhook.talk),
+    "email": Channel(prepare=email_notice.prepare, talk=email_notice.talk),
+    "folder": Channel(prepare=drop.prepare, talk=drop.talk),
+    "sftp": Channel(prepare=sftp.prepare, talk=sftp.talk),
 }
 """By the name that `Delivery.channel` holds. What each is called: `CHANNEL_NAMES` of the worklist."""

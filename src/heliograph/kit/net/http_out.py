@@ -6,17 +6,15 @@ slowly the other side drips. Over TLS, except to networks that the operator allo
 
 from __future__ import annotations
 
-import contextlib
 import http.client
 import socket
 import ssl
-import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
 from heliograph.kit.errors import HeliographError, Invalid
-from heliograph.kit.net.outward import Network, NotReached, Place, dial, reason, resolve
+from heliograph.kit.net.outward import Clock, Network, NotReached, Place, dial, ended_after, reason, resolve
 
 MOST_BYTES = 64 * 1024
 _PORTS = {"https": 443, "http": 80}
@@ -86,7 +84,7 @@ def call(
     place = place_of(url, allowed)
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     talk = dial(place, timeout=min(connect_timeout, timeout))
-    with talk, _ended_after(timeout) as clock:
+    with talk, ended_after(timeout) as clock:
         clock.watch(talk)
         if parts.scheme == "https":
             try:
@@ -103,7 +101,7 @@ def call(
             talk.close()
 
 
-def _secured(plain: socket.socket, trusted: ssl.SSLContext, host: str, clock: _Clock) -> ssl.SSLSocket:
+def _secured(plain: socket.socket, trusted: ssl.SSLContext, host: str, clock: Clock) -> ssl.SSLSocket:
     talk = trusted.wrap_socket(plain, server_hostname=host, do_handshake_on_connect=False)
     clock.watch(talk)
     try:
@@ -139,35 +137,3 @@ def _exchange(
     if response.length and len(got) <= most:
         raise http.client.IncompleteRead(got)
     return Answer(response.status, response.headers.get("Content-Type", ""), got[:most], len(got) > most)
-
-
-class _Clock:
-    """Cuts the connection that it watches when its time is over."""
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._now: socket.socket | None = None
-        self.is_over = False
-
-    def watch(self, talk: socket.socket) -> None:
-        talk.settimeout(self._seconds)
-        self._now = talk
-
-    def cut(self) -> None:
-        self.is_over = True
-        if self._now is not None:
-            with contextlib.suppress(OSError):
-                # Not through TLS, which would say good-bye and wait.
-                socket.socket.shutdown(self._now, socket.SHUT_RDWR)
-
-
-@contextlib.contextmanager
-def _ended_after(seconds: float) -> Iterator[_Clock]:
-    clock = _Clock(seconds)
-    timer = threading.Timer(seconds, clock.cut)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield clock
-    finally:
-        timer.cancel()

@@ -7,9 +7,11 @@ between the check and the call gains nothing.
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import ssl
-from collections.abc import Iterable
+import threading
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from pathlib import Path
@@ -130,6 +132,41 @@ def reason(error: BaseException | None) -> str:
             return (error.strerror or "network error").lower()
         case _:
             return "network error"
+
+
+class Clock:
+    """Cuts the connection that it watches when its time is over."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._now: socket.socket | None = None
+        self.is_over = False
+
+    def watch(self, talk: socket.socket) -> None:
+        """From now on this connection is the one, in place of the one before."""
+        talk.settimeout(self._seconds)
+        self._now = talk
+
+    def cut(self) -> None:
+        """Its time is over."""
+        self.is_over = True
+        if self._now is not None:
+            with contextlib.suppress(OSError):
+                # Not through TLS, which would say good-bye and wait.
+                socket.socket.shutdown(self._now, socket.SHUT_RDWR)
+
+
+@contextlib.contextmanager
+def ended_after(seconds: float) -> Iterator[Clock]:
+    """Whatever is watched inside ends after so many seconds, however slowly the other side drips."""
+    clock = Clock(seconds)
+    timer = threading.Timer(seconds, clock.cut)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield clock
+    finally:
+        timer.cancel()
 
 
 def _address(text: str) -> IPv4Address | IPv6Address:

@@ -1,31 +1,24 @@
-"""Routes of sites: facilities, callers and endpoints under administration, and the message log."""
+"""Routes of sites: facilities, callers and endpoints under administration."""
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, Field
 
 from heliograph.governance.access.door import ReadDep, WorkDep, require_roles
-from heliograph.governance.access.narrowing import narrowed
-from heliograph.governance.tenancy.queries import coordinated_clients
-from heliograph.records.sites.kinds import EndpointKind
-from heliograph.kit.codecs.hl7 import NotHl7, UnknownCharset, decode
-from heliograph.kit.errors import NotFound
 from heliograph.kit.work import Work
 from heliograph.records.sites import administer as keep
-from heliograph.records.sites import messages as log
-MaybeText = Annotated[str, Field(max_length=200)]
 from heliograph.records.sites import queries
+from heliograph.records.sites.kinds import EndpointKind
 from heliograph.records.sites.queries import EndpointFacts, FacilityFacts, KnownCaller
 
 router = APIRouter(prefix="/api", tags=["sites"])
 Administrator = Depends(require_roles("administrator"))
-LogReader = Depends(require_roles("coordinator", "site_staff"))
 Text = Annotated[str, Field(min_length=1, max_length=200)]
+MaybeText = Annotated[str, Field(max_length=200)]
 Title = Annotated[str, Field(min_length=1, max_length=16)]
 Fingerprint = Annotated[
     str, Field(max_length=200, description="SHA-256 of the certificate's DER, in hex; colons may be.")
@@ -115,7 +108,7 @@ class CallerChange(BaseModel):
 
 
 class NewEndpoint(BaseModel):
-    """An HL7 feed (`hl7_in`) or destination (`hl7_out`) of a facility."""
+    """An HL7 feed (`hl7_in`) or a destination of reports of a facility. `settings`: what is particular to its kind."""
 
     facility_id: UUID
     kind: EndpointKind
@@ -124,7 +117,6 @@ class NewEndpoint(BaseModel):
     facility_name: MaybeText = ""
     host: Text | None = None
     port: Port | None = None
-    settings: dict[str, Any] = {}
     charset: Text = "UNICODE UTF-8"
     mapping: dict[str, Any] = {}
     repeats_control_ids: bool = False
@@ -132,6 +124,7 @@ class NewEndpoint(BaseModel):
     order_answer: Literal["ack", "order_response"] = "ack"
     tls_required: bool = False
     certificate_sha256: Fingerprint | None = None
+    settings: dict[str, Any] = {}
 
 
 class EndpointChange(BaseModel):
@@ -143,7 +136,6 @@ class EndpointChange(BaseModel):
     facility_name: MaybeText | None = None
     host: Text | None = None
     port: Port | None = None
-    settings: dict[str, Any] | None = None
     charset: Text | None = None
     mapping: dict[str, Any] | None = None
     repeats_control_ids: bool | None = None
@@ -151,30 +143,8 @@ class EndpointChange(BaseModel):
     order_answer: Literal["ack", "order_response"] | None = None
     tls_required: bool | None = None
     certificate_sha256: Fingerprint | None = None
+    settings: dict[str, Any] | None = None
     is_active: bool | None = None
-
-
-class MessageLine(BaseModel):
-    """A line of the message log."""
-
-    id: UUID
-    direction: log.Direction
-    received_at: datetime
-    endpoint: str | None
-    message_type: str | None
-    control_id: str | None
-    fate: log.Fate
-    acknowledgement: str | None
-    fault: str | None
-    order_id: UUID | None
-
-
-class MessageText(MessageLine):
-    """A message with its text and the answer's, one segment a line."""
-
-    peer: str | None
-    payload: str
-    answer: str | None
 
 
 _NULLABLE = frozenset(
@@ -250,51 +220,3 @@ def change_endpoint(work: WorkDep, endpoint_id: UUID, change: EndpointChange) ->
     """Changes an endpoint."""
     keep.change_endpoint(work, endpoint_id, _changes(change))
     return Response(status_code=204)
-
-
-def _log_organizations(work: Work) -> list[UUID]:
-    """Whose messages the actor may see: own as site staff or coordinator, and those of the clients that the group coordinates."""
-    own = work.actor.organizations_with("site_staff", "coordinator")
-    return [*own, *coordinated_clients(work.session, work.actor.organizations_with("coordinator"))]
-
-
-@router.get("/messages", dependencies=[LogReader])
-def list_messages(
-    work: ReadDep,
-    direction: log.Direction | None = None,
-    fate: log.Fate | None = None,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-) -> list[MessageLine]:
-    """The newest HL7 messages, without their content."""
-    found = log.messages(
-        work.session, _log_organizations(work), own=narrowed(work.actor), direction=direction, fate=fate, limit=limit
-    )
-    return [MessageLine.model_validate(brief, from_attributes=True) for brief in found]
-
-
-@router.get("/messages/{message_id}", dependencies=[LogReader])
-def read_message(work: WorkDep, message_id: UUID) -> MessageText:
-    """A message with its content; that you saw it is recorded."""
-    found = log.message(work.session, message_id)
-    if found is None or found.brief.organization_id not in _log_organizations(work):
-        raise NotFound
-    if not narrowed(work.actor).lets_see(found.brief.organization_id, found.brief.facility_id):
-        raise NotFound
-    work.record(
-        "message.viewed",
-        organization_id=found.brief.organization_id,
-        order_id=found.brief.order_id,
-        subject_kind="message",
-        subject_id=message_id,
-    )
-    line = MessageLine.model_validate(found.brief, from_attributes=True)
-    answer = _readable(found.answer) if found.answer is not None else None
-    return MessageText(**line.model_dump(), peer=found.peer, payload=_readable(found.payload), answer=answer)
-
-
-def _readable(payload: bytes) -> str:
-    try:
-        text = decode(payload, "UNICODE UTF-8")
-    except (NotHl7, UnknownCharset):
-        text = payload.decode("utf-8", errors="replace")
-    return text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "")

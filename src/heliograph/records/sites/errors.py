@@ -27,3 +27,11 @@ class NodeTaken(Conflict):
 
 class IllegalTransferStep(Conflict):
     """A transfer in this state can't do that."""
+
+
+class BadPlaceInList(Invalid):
+    """This is no place in the list that was given here; begin with the first page."""
+
+
+class BadSecret(Invalid):
+    """The secret is empty or not of its form."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, cast
@@ -11,7 +11,6 @@ from uuid import UUID
 
 from sqlalchemy import Table, func, insert, select
 
-from heliograph.governance.access.narrowing import Narrowed
 from heliograph.kit.db.session import ActorSession
 from heliograph.kit.work import Work
 from heliograph.records.sites.model import Endpoint, Message
@@ -55,6 +54,8 @@ class MessageBrief:
     order_id: UUID | None
     facility_id: UUID | None
     """Of the endpoint that it came by or went to."""
+    replay_of: UUID | None = None
+    """The message that a person had processed again by this one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,8 @@ class MessageDetail:
     peer: str | None
     payload: bytes
     answer: bytes | None
+    charset: str = "UNICODE UTF-8"
+    """Of its endpoint: how to read it where MSH-18 says nothing."""
 
 
 def log_message(
@@ -83,6 +86,7 @@ def log_message(
     fault: str | None = None,
     order_id: UUID | None = None,
     delivery_id: UUID | None = None,
+    replay_of: UUID | None = None,
 ) -> UUID:
     """Keeps a message with its fate, and records that.
 
@@ -110,6 +114,7 @@ def log_message(
             fault=fault,
             order_id=order_id,
             delivery_id=delivery_id,
+            replay_of=replay_of,
             answered_at=work.now if answer is not None else None,
         )
         .inline()
@@ -144,38 +149,13 @@ def stored_answer(session: ActorSession, endpoint_id: UUID, control_id: str, pay
         .order_by(Message.received_at)
         .limit(1)
     ).first()
-    return MessageDetail(_brief(row, None), row.peer, row.payload, row.answer) if row is not None else None
+    return MessageDetail(brief_of(row, None), row.peer, row.payload, row.answer) if row is not None else None
 
 
 def lock_control_id(work: Work, endpoint_id: UUID, control_id: str) -> None:
     """The same message on two connections is taken one after the other, so that the second is a duplicate."""
     key = func.hashtextextended(f"message/{endpoint_id}/{control_id}", 0)
     work.session.execute(select(func.pg_advisory_xact_lock(key)))
-
-
-def messages(
-    session: ActorSession,
-    organizations: Iterable[UUID],
-    *,
-    own: Narrowed,
-    direction: str | None = None,
-    fate: Fate | None = None,
-    limit: int = 100,
-) -> list[MessageBrief]:
-    """The newest messages of organisations, where the actor is narrowed to facilities of theirs only."""
-    query = (
-        select(Message, Endpoint)
-        .outerjoin(Endpoint, Endpoint.id == Message.endpoint_id)
-        .where(Message.organization_id.in_(list(organizations)))
-        .where(Message.organization_id.not_in(own.organizations) | Endpoint.facility_id.in_(own.facilities))
-        .order_by(Message.received_at.desc(), Message.id.desc())
-        .limit(limit)
-    )
-    if direction is not None:
-        query = query.where(Message.direction == direction)
-    if fate is not None:
-        query = query.where(Message.fate == fate)
-    return [_brief(row, found) for row, found in session.execute(query)]
 
 
 def message(session: ActorSession, message_id: UUID) -> MessageDetail | None:
@@ -188,10 +168,15 @@ def message(session: ActorSession, message_id: UUID) -> MessageDetail | None:
     if found is None:
         return None
     row, by = found
-    return MessageDetail(_brief(row, by), row.peer, row.payload, row.answer)
+    return MessageDetail(brief_of(row, by), row.peer, row.payload, row.answer, _charset_of(by))
 
 
-def _brief(row: Message, endpoint: Endpoint | None) -> MessageBrief:
+def _charset_of(endpoint: Endpoint | None) -> str:
+    return endpoint.charset if endpoint is not None else "UNICODE UTF-8"
+
+
+def brief_of(row: Message, endpoint: Endpoint | None) -> MessageBrief:
+    """The line of the log for a row and the endpoint that it came by or went to."""
     return MessageBrief(
         id=row.id,
         organization_id=row.organization_id,
@@ -205,4 +190,5 @@ def _brief(row: Message, endpoint: Endpoint | None) -> MessageBrief:
         fault=row.fault,
         order_id=row.order_id,
         facility_id=endpoint.facility_id if endpoint else None,
+        replay_of=row.replay_of,
     )

@@ -214,6 +214,28 @@ class Endpoint(Base):
     created_at: Mapped[Stamp]
 
 
+class EndpointSecret(Base):
+    """A secret of a destination, sealed by a key outside the database. Row-level security applies."""
+
+    __tablename__ = "endpoint_secrets"
+    __table_args__ = (
+        CheckConstraint("name in ('signing','password','private_key')", name="name"),
+        Index("ix_endpoint_secrets_endpoint", "endpoint_id", "name"),
+        {"schema": "sites"},
+    )
+
+    id: Mapped[Id]
+    organization_id: Mapped[UUID] = mapped_column(ForeignKey("tenancy.organizations.id"))
+    endpoint_id: Mapped[UUID] = mapped_column(ForeignKey("sites.endpoints.id"))
+    name: Mapped[str]
+    """signing (a webhook's), password, private_key (OpenSSH or PEM)."""
+    sealed: Mapped[bytes] = mapped_column(LargeBinary)
+    made_by: Mapped[UUID | None]
+    made_at: Mapped[datetime]
+    ends_at: Mapped[datetime | None]
+    """From then on it is not used; null: until another takes its place."""
+
+
 class Message(Base):
     """An HL7 message, in or out, with its fate. `payload` is exactly what was on the wire.
 
@@ -224,7 +246,11 @@ class Message(Base):
     __table_args__ = (
         Index("ix_messages_organization", "organization_id", "received_at"),
         Index("ix_messages_control", "endpoint_id", "control_id"),
+        Index("ix_messages_organization_control", "organization_id", "control_id"),
+        Index("ix_messages_order", "order_id", postgresql_where="order_id is not null"),
+        Index("ix_messages_replay", "replay_of", postgresql_where="replay_of is not null"),
         Index("ix_messages_waiting", "endpoint_id", "id", postgresql_where="fate in ('received', 'held')"),
+        Index("ix_messages_delivery", "delivery_id", postgresql_where="delivery_id is not null"),
         {"schema": "sites"},
     )
 
@@ -246,6 +272,7 @@ class Message(Base):
     """What is wrong and where, without patient data."""
     order_id: Mapped[UUID | None]
     delivery_id: Mapped[UUID | None]
+    replay_of: Mapped[UUID | None] = mapped_column(ForeignKey("sites.messages.id"))
+    """The message that a person had processed again by this one."""
     settings: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
     answered_at: Mapped[datetime | None]
-        Index("ix_messages_delivery", "delivery_id", postgresql_where="delivery_id is not null"),
