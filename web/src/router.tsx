@@ -20,6 +20,8 @@ const PATHS: Record<string, string> = {
   messages: "messages/:messageId?",
   quarantine: "quarantine/:heldId?",
   hidden: "hidden/:studyId?",
+  identity: "identity/:studyId",
+  patients: "patients/:patientId?",
   transfers: "transfers/:transferId?",
 };
 

@@ -44,7 +44,7 @@ export function herePlace(session: Session): Place {
 
 /** Whether the role opens a room, by the first word of its address. What is no room is nobody's to close here. */
 export function mayEnter(session: Session, room: string): boolean {
-  if (["messages", "quarantine", "hidden", "transfers"].includes(room)) return hasRole(session, "coordinator") || hasRole(session, "site_staff");
+  if (["messages", "quarantine", "hidden", "transfers", "identity", "patients"].includes(room)) return hasRole(session, "coordinator") || hasRole(session, "site_staff");
   return !(ROOM_NAMES as readonly string[]).includes(room) || session.rooms.includes(room as RoomName);
 }
 

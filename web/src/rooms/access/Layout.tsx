@@ -33,6 +33,9 @@ const QUARANTINE: RailRoom = { to: "/quarantine", label: "Quarantine", icon: "sh
 /** And about images that are hidden. */
 const HIDDEN: RailRoom = { to: "/hidden", label: "Hidden images", icon: "eye", keyHint: "g h" };
 
+/** And whose they are: two patients who are one, studies of the wrong one. */
+const PATIENTS: RailRoom = { to: "/patients", label: "Patients", icon: "people", keyHint: "g p" };
+
 /** And fetch priors from other archives and send studies to them. */
 const TRANSFERS: RailRoom = { to: "/transfers", label: "Transfers", icon: "handback", keyHint: "g t" };
 
@@ -59,7 +62,7 @@ function SignedIn({ session }: { session: Session }) {
   const room = useLocation().pathname.split("/")[1] ?? "";
   const rooms = session.rooms.flatMap((name) => ROOMS[name] ?? []);
   if (hasRole(session, "auditor")) rooms.push(CASES);
-  if (hasRole(session, "coordinator") || hasRole(session, "site_staff")) rooms.push(MESSAGES, QUARANTINE, HIDDEN, TRANSFERS);
+  if (hasRole(session, "coordinator") || hasRole(session, "site_staff")) rooms.push(PATIENTS, MESSAGES, QUARANTINE, HIDDEN, TRANSFERS);
   useKeys(
     "Everywhere",
     rooms.map((room): KeyAction => ({ id: `go.${room.to}`, keys: [room.keyHint ?? ""], label: `Go to ${room.label}`, run: () => void navigate(room.to) })),

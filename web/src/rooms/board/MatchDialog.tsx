@@ -4,7 +4,8 @@ import { useState } from "react";
 import { useNavigate } from "react-router";
 import { api, ApiError, queryClient, url } from "../../api/client";
 import type { MatchCandidate, StudyBrief } from "../../api/types";
-import { Button, Chip, ConfirmDialog, ErrorState, GarbledText, near, patientName, type Place, plainDate, PriorityMark, ReasonDialog, SkeletonRows, toast, UsualReasons, useNow } from "../../kit";
+import { Button, Chip, ConfirmDialog, Dialog, ErrorState, GarbledText, LinkButton, near, patientName, type Place, plainDate, PriorityMark, SkeletonRows, toast, UsualReasons, useNow } from "../../kit";
+import { type Asking, IdentityActions, IdentityDialogs, StepList, useIdentity, Whose } from "../identity/IdentityPanel";
 import { imageCount } from "./words";
 
 export interface MatchProps {
@@ -20,30 +21,35 @@ export interface MatchProps {
   onClose: () => void;
 }
 
-/** Where a study is held, a person looks first: only then is it matched, by itself or by hand. */
-function ReleaseDialog({ studyId, why, onClose }: Pick<MatchProps, "studyId" | "why" | "onClose">) {
+/** Where a study is held, a person looks first whose its images are: only then is it matched, by itself or by hand. */
+function ReleaseDialog({ studyId, site, why, onClose }: Pick<MatchProps, "studyId" | "site" | "why" | "onClose">) {
+  const [asking, setAsking] = useState<Asking>(null);
+  const found = useIdentity(studyId);
+  const identity = found.data;
+  if (identity && asking) return <IdentityDialogs identity={identity} asking={asking} onClose={() => setAsking(null)} onReleased={onClose} />;
   return (
-    <ReasonDialog
-      title="A held study"
-      confirm="Release it for matching"
-      usual={["One patient: identifier typed wrongly at the scanner", "Checked with the site by phone"]}
-      onClose={onClose}
-      onReason={async (reason) => {
-        await api.post(url`/api/studies/${studyId}/release`, { reason });
-        toast({ tone: "done", text: "Released: it is matched by itself if exactly one order fits" });
-        void queryClient.invalidateQueries({ predicate: (query) => query.meta?.topics?.includes("study") ?? false });
-        onClose();
-      }}
-    >
-      <p className="amber">{why ?? "It is held until a person has looked."}</p>
-      <p style={{ marginTop: 8 }}>Release it only when you know that all its images are of one patient. The images stay as they are.</p>
-    </ReasonDialog>
+    <Dialog opened title="A held study" width={880} onClose={onClose}>
+      <div className="idp">
+        <p className="amber">{why ?? "It is held until a person has looked."}</p>
+        {identity ? (
+          <>
+            <Whose identity={identity} onAsk={setAsking} />
+            <IdentityActions identity={identity} onAsk={setAsking} />
+            {identity.steps.length > 0 && <StepList identity={identity} place={site} onAsk={setAsking} />}
+          </>
+        ) : found.isError ? (
+          <ErrorState error={found.error} retry={() => void found.refetch()} />
+        ) : (
+          <SkeletonRows rows={5} />
+        )}
+      </div>
+    </Dialog>
   );
 }
 
 /** What a waiting study needs: a look if it is held, else its order. */
 export function MatchDialog(props: MatchProps) {
-  return props.held ? <ReleaseDialog studyId={props.studyId} why={props.why} onClose={props.onClose} /> : <OrderDialog {...props} />;
+  return props.held ? <ReleaseDialog studyId={props.studyId} site={props.site} why={props.why} onClose={props.onClose} /> : <OrderDialog {...props} />;
 }
 
 /** An order for a study that found none by itself: what agrees and what differs, side by side. A person decides, with a reason. */
@@ -133,6 +139,9 @@ function OrderDialog({ studyId, site, why, study, mayReadNow, onClose }: MatchPr
       </div>}
       <div className="row" style={{ margin: "8px 0 10px" }}>
         <p className="amber grow">{why ?? "No order fits"}</p>
+        <LinkButton size="sm" to={`/identity/${studyId}`}>
+          Whose images?
+        </LinkButton>
         {mayReadNow && <Button size="sm" busy={busy} onClick={() => void readNow()} title="Urgent: it is read before it is matched. The report is held until then.">
           Read now as provisional
         </Button>}

@@ -52,7 +52,7 @@ export function Reports({ detail, place }: { detail: CaseDetail; place: Place })
 }
 
 const CHANNEL: Record<string, string> = { hl7: "HL7 ORU^R01", archive: "PDF in the archive", page: "Site's page" };
-const DELIVERY: Record<DeliveryBrief["state"], ["ready" | "read" | "done" | "held" | "bad", string]> = { queued: ["ready", "Queued"], sent: ["read", "Sent"], acknowledged: ["done", "Acknowledged"], held: ["held", "Held"], failed: ["bad", "Failed"] };
+const DELIVERY: Record<DeliveryBrief["state"], ["ready" | "read" | "done" | "held" | "bad", string]> = { queued: ["ready", "Queued"], sent: ["read", "Sent"], acknowledged: ["done", "Acknowledged"], held: ["held", "Held"], failed: ["bad", "Failed"], cancelled: ["done", "Cancelled"] };
 const DOTS = { ready: "ready", read: "reading", done: "done", held: "held", bad: "bad" } as const;
 
 export function Deliveries({ detail, place }: { detail: CaseDetail; place: Place }) {
@@ -160,7 +160,8 @@ export function Orders({ detail, place }: { detail: CaseDetail; place: Place }) 
 
 export function Studies({ detail, place }: { detail: CaseDetail; place: Place }) {
   const now = useNow();
-  const mayHide = mayEnter(useSession(), "hidden");
+  const session = useSession();
+  const mayHide = mayEnter(session, "hidden");
   return (
     <div className="scroll">
       <table aria-label="Studies" className="inset">
@@ -177,7 +178,7 @@ export function Studies({ detail, place }: { detail: CaseDetail; place: Place })
             </th>
             <th style={{ width: 86 }}>Complete</th>
             <th>Order, report</th>
-            {mayHide && <th style={{ width: 86 }} />}
+            {mayHide && <th style={{ width: 168 }} />}
           </tr>
         </thead>
         <tbody>
@@ -194,6 +195,9 @@ export function Studies({ detail, place }: { detail: CaseDetail; place: Place })
               <td className="q wrap">{study.match_state === "matched" ? `matched${study.match_reason ? `: ${study.match_reason}` : ""}` : study.match_state.replaceAll("_", " ")}</td>
               {mayHide && (
                 <td className="r">
+                  <LinkButton size="sm" look="quiet" to={`/identity/${study.id}`}>
+                    Whose it is
+                  </LinkButton>
                   <LinkButton size="sm" look="quiet" to={`/hidden/${study.id}`}>
                     Images
                   </LinkButton>

@@ -3,11 +3,12 @@ import { useState } from "react";
 import { useNavigate, useParams } from "react-router";
 import { api, url } from "../../api/client";
 import type { Topic } from "../../api/live";
-import { herePlace, useSession } from "../../api/session";
+import { herePlace, mayEnter, useSession } from "../../api/session";
 import type { CaseDetail, Timeline } from "../../api/types";
-import { Chip, ErrorState, Foot, Note, Page, PatientBanner, type Place, SkeletonRows, type Tab, Tabs, useKeys, zoneCity } from "../../kit";
+import { Chip, ErrorState, Foot, LinkButton, Note, Page, PatientBanner, type Place, SkeletonRows, type Tab, Tabs, useKeys, zoneCity } from "../../kit";
 import { Actions } from "./Actions";
 import { CasesPage } from "./Cases";
+import { Disagreements } from "./Disagreements";
 import { Deliveries, Orders, Reports, Studies } from "./Papers";
 import { Readers } from "./Readers";
 import { Seen, Steps } from "./Records";
@@ -45,6 +46,11 @@ function CasePage({ caseId }: { caseId: string }) {
           <>
             <Chip tone={detail.state === "no_reader" || held ? "amber" : "outline"} title={detail.hold_reason ?? undefined}>{held ? "On hold" : stateWords(detail.state)}</Chip>
             {detail.is_provisional && <Chip tone="amber">provisional</Chip>}
+            {detail.patient && mayEnter(session, "patients") && (
+              <LinkButton size="sm" look="quiet" to={`/patients/${detail.patient.id}`}>
+                Patient
+              </LinkButton>
+            )}
             <Actions detail={detail} held={held} />
           </>
         )
@@ -108,6 +114,7 @@ function Shown({ detail, timeline, failure, retry, places, back }: { detail: Cas
               </Note>
             </div>
           )}
+          <Disagreements detail={detail} />
           {detail.alarms.filter((alarm) => alarm.seen_by === null).length > 0 && (
             <div className="alarms">
               {detail.alarms

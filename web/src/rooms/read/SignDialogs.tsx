@@ -31,3 +31,17 @@ export function NewImagesDialog({ onClose, onReason }: { onClose: () => void; on
     </ReasonDialog>
   );
 }
+
+/** The images say otherwise than the order whom, or which side, they show: who signs says why. */
+export function ImagesDisagreeDialog({ says, onClose, onReason }: { says: readonly string[]; onClose: () => void; onReason: (reason: string) => unknown }) {
+  return (
+    <ReasonDialog title="The images disagree with the order" confirm="Sign all the same" danger usual={["Confirmed with the site by phone", "Typed wrongly at the scanner: it is this patient"]} onClose={onClose} onReason={onReason}>
+      {says.map((text) => (
+        <p key={text} className="amber">
+          {text}
+        </p>
+      ))}
+      <p style={{ marginTop: 8 }}>Sign only if you know that the images are of this patient and this examination. Else go back, and ask the site.</p>
+    </ReasonDialog>
+  );
+}

@@ -40,6 +40,6 @@ export function gathered(checks: readonly ShownCheck[]): { empty: { name: string
 /** Server's checks and ours, what stops first. */
 export function allChecks(server: readonly ReportCheck[], series: readonly ViewerSeries[], picture: ReturnType<typeof pictureOf>): ShownCheck[] {
   const own: ShownCheck[] = picture === "wrong" ? [{ id: "wrong-study", level: "stop", text: "The images on the screen are not of this report's patient and exam.", action: { kind: "images" } }] : [];
-  const told = server.map((one): ShownCheck => ({ ...one, action: one.id === "new-images" ? { kind: "images" } : one.field ? { kind: "go", field: one.field } : undefined }));
+  const told = server.map((one): ShownCheck => ({ ...one, action: one.id === "new-images" || one.id.startsWith("images-disagree") ? { kind: "images" } : one.field ? { kind: "go", field: one.field } : undefined }));
   return [...own, ...told, ...unseenSeries(series)].sort((a, b) => Number(b.level === "stop") - Number(a.level === "stop"));
 }

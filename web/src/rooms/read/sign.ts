@@ -20,6 +20,7 @@ export function signReport(readId: string, request: SignRequest): Promise<Versio
 export type Refusal =
   | { kind: "prove"; wrong: boolean; totp: boolean }
   | { kind: "new-images" }
+  | { kind: "images-disagree" }
   | { kind: "incomplete"; problems: { field: string | null; text: string }[] }
   | { kind: "moved-on" }
   | { kind: "not-yours"; text: string }
@@ -45,6 +46,8 @@ export function refusalOf(error: unknown): Refusal {
       return { kind: "prove", wrong: false, totp: true };
     case "new-images":
       return { kind: "new-images" };
+    case "images-disagree":
+      return { kind: "images-disagree" };
     case "incomplete":
       return { kind: "incomplete", problems: problems(error) };
     case "draft-moved-on":

@@ -5,7 +5,7 @@ import { type Refusal, refusalOf, type SignKind, signReport } from "./sign";
 
 export interface Ask {
   kind: SignKind;
-  what: "prove" | "totp" | "new-images";
+  what: "prove" | "totp" | "new-images" | "images-disagree";
   overrides: { check: string; reason: string }[];
 }
 
@@ -45,8 +45,8 @@ export function useSigning(readId: string, keeper: DraftKeeper, onSigned: (versi
       setAsk({ kind, what: refusal.totp ? "totp" : "prove", overrides });
       return null;
     }
-    if (refusal.kind === "new-images") {
-      setAsk({ kind, what: "new-images", overrides });
+    if (refusal.kind === "new-images" || refusal.kind === "images-disagree") {
+      setAsk({ kind, what: refusal.kind, overrides });
       return null;
     }
     return refusal;
@@ -69,7 +69,7 @@ export function useSigning(readId: string, keeper: DraftKeeper, onSigned: (versi
     },
     reason: async (reason) => {
       if (!ask) return;
-      const overrides = [...ask.overrides, { check: "new-images", reason }];
+      const overrides = [...ask.overrides, { check: ask.what, reason }];
       const refusal = answer(await attempt(ask.kind, overrides), ask.kind, overrides);
       if (!refusal) return;
       setAsk(null);
