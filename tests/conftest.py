@@ -23,6 +23,17 @@ from tests.cast import Cast, make_cast
 
 _numbers = itertools.count(1)
 NOW = datetime(2026, 11, 25, 1, 41, tzinfo=UTC)
+SOAK_SECONDS = 3600
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What is long on purpose has long enough, also when it is run by its name.
+
+    The usual time ends a test inside one of hypothesis' examples, which it then reports as data that differ from run to run.
+    """
+    for item in items:
+        if item.get_closest_marker("soak") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(SOAK_SECONDS))
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,9 @@ import base64
 import errno
 import io
 import json
+import os
 import socket
+import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -251,3 +253,46 @@ def test_too_little_disk_for_bulk_data_is_told(
 def test_metadata_beyond_its_bound_is_refused(cast: Cast, served: Served) -> None:
     answer = send(served.client(cast.eirik), metadata_body(["x" * (17 << 20)], []), JSON_KIND)
     assert answer.status_code == 413
+
+
+MANY = 20_001
+
+
+def test_more_parts_than_one_request_may_have_are_refused(context: Context, cast: Cast, served: Served) -> None:
+    eirik = served.client(cast.eirik)
+    bulk = b"--b0\r\nContent-Type: application/octet-stream\r\n\r\n\r\n" * MANY + b"--b0--\r\n"
+    for body in (bulk, metadata_body([{}] * MANY, [])):
+        answer = send(eirik, body, JSON_KIND)
+        assert (answer.status_code, answer.json()["code"]) == (413, "too-many-parts")
+        assert "20,000 parts" in answer.json()["detail"]
+    assert (kept(context), leftovers(context)) == ([], [])
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO])
+@pytest.mark.parametrize("of_folder", [True, False])
+def test_what_can_not_be_made_durable_is_refused_and_goes(
+    context: Context, cast: Cast, served: Served, monkeypatch: pytest.MonkeyPatch, number: int, of_folder: bool
+) -> None:
+    """Contents or names: the operating system's answer is what a full or broken disk gives; everything of ours is real."""
+    eirik = served.client(cast.eirik)
+    first, *later = (files.ct("1.2.3", "1.2.3.1", n, sop=f"1.2.3.1.{n}") for n in (1, 2, 3))
+    document = dicom_json(later[0], bulk_uri=lambda path: f"bulk/{path}")
+    pixels = bytes(pydicom.dcmread(io.BytesIO(later[0])).PixelData)
+    bulk = ({"Content-Type": "application/octet-stream", "Content-Location": "bulk/7FE00010"}, pixels)
+    assert send(eirik, body_of("b0", first)).status_code == 200
+    fsync = os.fsync
+
+    def broken(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode) == of_folder:
+            raise OSError(number, os.strerror(number))
+        fsync(descriptor)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(spool.os, "fsync", broken)
+        answer = send(eirik, body_of("b0", *later))
+        assert (answer.status_code, failed(answer)) == (507, [0xA700] * 2)
+        answer = send(eirik, metadata_body(document, [bulk]), JSON_KIND)
+        assert (answer.status_code, failed(answer)) == (507, [0xA700])
+    assert (len(kept(context)), leftovers(context)) == (1, [])
+    assert send(eirik, body_of("b0", *later)).status_code == 200
+    assert len(kept(context)) == 3

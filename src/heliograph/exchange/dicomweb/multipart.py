@@ -6,18 +6,26 @@ from collections.abc import Callable, Iterable, Iterator
 from email.message import Message
 from uuid import uuid4
 
-from heliograph.kit.errors import Invalid
+from heliograph.kit.errors import HeliographError, Invalid
 
 _MOST_HEADER = 16 << 10
 _MOST_BOUNDARY = 256
 """RFC 2046 5.1.1 says 70; Orthanc sends 73."""
 _MOST_PADDING = 1 << 10
+MOST_PARTS = 20_000
+"""Of one body. The largest studies have some thousand objects, and fewer come in one request."""
 
 
 class BadMultipart(Invalid):
     """The multipart body is broken or incomplete; send it again."""
 
     status = 400
+
+
+class TooManyParts(HeliographError):
+    """The request holds more than 20,000 parts or data sets; send it as several."""
+
+    status = 413
 
 
 def new_boundary() -> str:
@@ -84,9 +92,10 @@ class PartReader:
         # The first delimiter may stand at the very start, without its line break.
         self._rest = b"\r\n"
         self._state = self._preamble
+        self._parts = 0
 
     def feed(self, piece: bytes) -> None:
-        """Takes the next bytes. Raises BadMultipart."""
+        """Takes the next bytes. Raises BadMultipart, TooManyParts."""
         whole = self._rest + piece if self._rest else piece
         at, more = 0, True
         while more:
@@ -161,6 +170,9 @@ class PartReader:
             name, _, value = line.partition(":")
             if name.strip():
                 found[name.strip().lower()] = value.strip()
+        self._parts += 1
+        if self._parts > MOST_PARTS:
+            raise TooManyParts
         self._begin(found)
         self._state = self._body
         return end + 2 * len(self._break), True

@@ -11,13 +11,13 @@ from collections import deque
 from collections.abc import AsyncIterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final, Protocol
 
 from anyio import to_thread
 
 from heliograph.exchange.dicomweb.multipart import CutOff, PartReader, boundary_of
 from heliograph.exchange.dicomweb.stow_json import MetadataParts
+from heliograph.exchange.dicomweb.stow_names import Names
 from heliograph.exchange.dicomweb.stow_outcome import (
     Destination,
     Outcome,
@@ -30,12 +30,14 @@ from heliograph.exchange.dicomweb.stow_outcome import (
 from heliograph.kit.codecs.dicom import Header, NotDicom
 from heliograph.kit.codecs.dicom.bare import BEGINNING, missing_header
 from heliograph.kit.codecs.dicom.claimed import claimed
+from heliograph.kit.log import log
 from heliograph.records.archive import spool
 from heliograph.records.archive.arrivals import Arrival
 from heliograph.records.archive.errors import OutOfSpace
 from heliograph.records.archive.look import Looked, look
 from heliograph.records.archive.statuses import CANNOT_UNDERSTAND, OUT_OF_RESOURCES
 
+_log = log(__name__)
 _GATHER: Final = 1 << 20
 _SYNCING: Final = 4
 _MOST_OPEN: Final = 32
@@ -85,21 +87,26 @@ class Syncing:
     outcome: Outcome
     _pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(_SYNCING, "stow-sync"))
     _open: deque[_Whole] = field(default_factory=deque)
-    _folders: set[Path] = field(default_factory=set)
+    _names: Names = field(default_factory=Names)
 
     def add(self, entry: spool.Incoming, header: Header, stack: contextlib.ExitStack, number: int) -> None:
         """Part `number` of the outcome is whole in `entry`; closes `stack` when it is done."""
-        self._folders.add(entry.temporary.parent)
         self._open.append(_Whole(self._pool.submit(self._durable, entry, header, number), stack, number))
         if len(self._open) > _MOST_OPEN:
             self._settle(_MOST_OPEN // 2)
 
     def _durable(self, entry: spool.Incoming, header: Header, number: int) -> Arrival | None:
         try:
-            return self.to.keeper.arrivals.durable(entry, header)
+            arrival = self.to.keeper.arrivals.durable(entry, header)
         except OutOfSpace:
             self.outcome.refuse(number, OUT_OF_RESOURCES)
             return None
+        except OSError:
+            _log.exception("an object could not be made durable; it is refused")
+            self.outcome.refuse(number, OUT_OF_RESOURCES)
+            return None
+        self._names.add(number, entry)
+        return arrival
 
     def _settle(self, number: int) -> None:
         """Waits for the oldest ones, and notes what is told of them."""
@@ -113,10 +120,9 @@ class Syncing:
                 note(self.outcome.parts[at], answer)
 
     def finish(self) -> None:
-        """Waits for all, then syncs their names."""
+        """Waits for all, then syncs their names; what can't be is refused."""
         self._settle(len(self._open))
-        for folder in self._folders:
-            spool.sync_folder(folder)
+        self._names.sync(self.outcome)
 
     def close(self) -> None:
         """Waits for all."""
@@ -207,7 +213,7 @@ async def receive(content_type: str, body: AsyncIterator[bytes], destination: De
     """Takes a whole request body. Objects received whole before an error stay: sending them again changes nothing.
 
     Raises:
-        UnsupportedMediaType, BadMultipart, TooLarge
+        UnsupportedMediaType, BadMultipart, TooLarge, TooManyParts
     """
     kind = content_type.partition(";")[0].strip().lower()
     receiver: Receiver

@@ -11,11 +11,11 @@ import json
 import os
 import tempfile
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import IO, Any, Final
 
-from heliograph.exchange.dicomweb.multipart import BadMultipart
+from heliograph.exchange.dicomweb.multipart import MOST_PARTS, BadMultipart, TooManyParts
+from heliograph.exchange.dicomweb.stow_names import Names
 from heliograph.exchange.dicomweb.stow_outcome import (
     Destination,
     Outcome,
@@ -29,6 +29,7 @@ from heliograph.exchange.dicomweb.syntaxes import NATIVE
 from heliograph.kit.codecs.dicom import Bulk, DicomError, from_json, part10_header, valid_uid
 from heliograph.kit.codecs.dicom.claimed import MOST, Claimed
 from heliograph.kit.codecs.dicom.part10 import EXPLICIT_LITTLE
+from heliograph.kit.log import log
 from heliograph.records.archive import spool
 from heliograph.records.archive.errors import OutOfSpace
 from heliograph.records.archive.examine import clean
@@ -37,6 +38,7 @@ from heliograph.records.archive.statuses import CANNOT_UNDERSTAND, OUT_OF_RESOUR
 
 MOST_METADATA: Final = 16 << 20
 """Bytes of JSON in one request."""
+_log = log(__name__)
 _PIECE: Final = 1 << 20
 _PIXELS: Final = ("7FE00010", "7FE00008", "7FE00009")
 _META: Final = {"application/dicom+json", "application/json"}
@@ -115,20 +117,22 @@ class MetadataParts:
                     stretches.clear()
 
     def finish(self) -> None:
-        folders = set()
-        for document in self._documents():
+        documents = self._documents()
+        if len(documents) > MOST_PARTS:
+            raise TooManyParts
+        names = Names()
+        for document in documents:
             try:
-                part, folder = self._keep(document, _identity(document))
-                folders |= {folder} if folder else set()
+                part, entry = self._keep(document, _identity(document))
             except OutOfSpace:
-                part = _identity(document)
-                part.reason = OUT_OF_RESOURCES
-            self.outcome.add(part)
-        for folder in folders:
-            spool.sync_folder(folder)
+                part, entry = replace(_identity(document), reason=OUT_OF_RESOURCES), None
+            number = self.outcome.add(part)
+            if entry is not None:
+                names.add(number, entry)
+        names.sync(self.outcome)
 
-    def _keep(self, document: Any, part: Part) -> tuple[Part, Path | None]:
-        """Makes the object of one data set durable but for its name, in the folder that is given. Of one that can't be made, the
+    def _keep(self, document: Any, part: Part) -> tuple[Part, spool.Incoming | None]:
+        """Makes the object of one data set durable but for its name, in the entry that is given. Of one that can't be made, the
         metadata is kept in quarantine. Raises OutOfSpace."""
         if self._is_full:
             raise OutOfSpace
@@ -140,8 +144,13 @@ class MetadataParts:
                 if looked.header is None or part.reason:
                     return part, None
                 arrivals = self.to.keeper.arrivals
-                note(part, arrivals.told([arrivals.durable(entry, looked.header)])[0])
-                return part, entry.temporary.parent
+                try:
+                    arrived = arrivals.durable(entry, looked.header)
+                except OSError as error:
+                    _log.exception("an object could not be made durable; it is refused")
+                    raise OutOfSpace from error
+                note(part, arrivals.told([arrived])[0])
+                return part, entry
         except DicomError as error:
             with self.to.incoming() as entry:
                 entry.write(json.dumps(document).encode())
