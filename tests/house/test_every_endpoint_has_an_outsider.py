@@ -60,7 +60,7 @@ SEARCHES = frozenset(
 CAPABILITIES = ("OPTIONS", "/dicomweb/{organization_slug}")
 """What the program can do, the same words for every organisation and caller."""
 
-MASKED = frozenset({("GET", "/api/messages/{message_id}")})
+MASKED = frozenset({("GET", "/api/messages/{message_id}"), ("POST", "/api/messages/{message_id}/replay")})
 """They answer an administrator of the organisation too, without what names or describes a patient."""
 
 STREAMS = ("GET", "/api/events")

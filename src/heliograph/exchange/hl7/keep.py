@@ -21,8 +21,9 @@ def keep(
     answer: bytes | None = None,
     fault: str | None = None,
     order_id: UUID | None = None,
+    replay_of: UUID | None = None,
 ) -> UUID:
-    """Keeps a message exactly as it came, with what was answered."""
+    """Keeps a message exactly as it came, with what was answered. `replay_of`: the message that a person had processed again by it."""
     message, feed = sent.message, sent.feed
     return log_message(
         work,
@@ -38,6 +39,7 @@ def keep(
         fate=fate,
         fault=fault,
         order_id=order_id,
+        replay_of=replay_of,
     )
 
 

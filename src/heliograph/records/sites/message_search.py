@@ -12,8 +12,10 @@ from uuid import UUID
 from sqlalchemy import Select, and_, or_, select, tuple_
 from sqlalchemy.orm import defer
 
-from heliograph.governance.access.narrowing import Narrowed
+from heliograph.governance.access.narrowing import Narrowed, narrowed
+from heliograph.governance.tenancy.queries import coordinated_clients
 from heliograph.kit.db.session import ActorSession
+from heliograph.kit.work import Work
 from heliograph.records.sites.errors import BadPlaceInList
 from heliograph.records.sites.messages import Direction, Fate, MessageBrief, brief_of
 from heliograph.records.sites.model import Endpoint, Message
@@ -57,6 +59,14 @@ class Found:
 
     messages: list[MessageBrief]
     next: str | None
+
+
+def sight_of(work: Work) -> Sight:
+    """Own messages as site staff or coordinator, those of clients that the group coordinates; masked, those of whom one administers."""
+    own = work.actor.organizations_with("site_staff", "coordinator")
+    coordinated = coordinated_clients(work.session, work.actor.organizations_with("coordinator"))
+    administered = work.actor.organizations_with("administrator")
+    return Sight([*own, *coordinated], administered, narrowed(work.actor))
 
 
 def search_messages(session: ActorSession, sight: Sight, query: LogQuery, *, limit: int, after: str | None) -> Found:

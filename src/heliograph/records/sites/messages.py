@@ -68,6 +68,7 @@ class MessageDetail:
     answer: bytes | None
     charset: str = "UNICODE UTF-8"
     """Of its endpoint: how to read it where MSH-18 says nothing."""
+    endpoint_id: UUID | None = None
 
 
 def log_message(
@@ -168,7 +169,7 @@ def message(session: ActorSession, message_id: UUID) -> MessageDetail | None:
     if found is None:
         return None
     row, by = found
-    return MessageDetail(brief_of(row, by), row.peer, row.payload, row.answer, _charset_of(by))
+    return MessageDetail(brief_of(row, by), row.peer, row.payload, row.answer, _charset_of(by), row.endpoint_id)
 
 
 def _charset_of(endpoint: Endpoint | None) -> str:

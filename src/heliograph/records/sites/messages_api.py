@@ -11,13 +11,11 @@ from pydantic import BaseModel
 
 from heliograph.governance.access.administering import AdministeringDep
 from heliograph.governance.access.door import require_roles
-from heliograph.governance.access.narrowing import narrowed
-from heliograph.governance.tenancy.queries import coordinated_clients
 from heliograph.kit.errors import NotAllowed, NotFound
 from heliograph.kit.work import Work
 from heliograph.records.sites import messages as log
 from heliograph.records.sites.masking import SegmentView, view
-from heliograph.records.sites.message_search import LogQuery, Sight, feeds_of, search_messages
+from heliograph.records.sites.message_search import LogQuery, Sight, feeds_of, search_messages, sight_of
 
 router = APIRouter(prefix="/api", tags=["messages"])
 LogReader = Depends(require_roles("coordinator", "site_staff", "administrator"))
@@ -64,14 +62,6 @@ class MessageText(MessageLine):
     replays: list[MessageLine]
     is_masked: bool
     may_unmask: bool
-
-
-def sight_of(work: Work) -> Sight:
-    """Own messages as site staff or coordinator, those of clients that the group coordinates; masked, those of whom one administers."""
-    own = work.actor.organizations_with("site_staff", "coordinator")
-    coordinated = coordinated_clients(work.session, work.actor.organizations_with("coordinator"))
-    administered = work.actor.organizations_with("administrator")
-    return Sight([*own, *coordinated], administered, narrowed(work.actor))
 
 
 @router.get("/messages", dependencies=[LogReader])
