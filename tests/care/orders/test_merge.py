@@ -9,8 +9,11 @@ from uuid import UUID
 
 import pydicom
 import pytest
+from sqlalchemy import select
 
 from heliograph.app.context import Context
+from heliograph.care.orders.enter import enter_order
+from heliograph.care.orders.incoming import IncomingPatient, IncomingProcedure
 from heliograph.care.orders.mend import file_under_patient, put_right, take_back
 from heliograph.care.orders.merge import merge_patients, unmerge_patients
 from heliograph.care.orders.model import Order
@@ -23,6 +26,7 @@ from heliograph.records.archive.queries import instance_places, study_by_uid
 from heliograph.records.patients.identify import identify
 from heliograph.records.patients.merge import MergedAlready, MergedFurther, MergeUndone, SelfMerge, merges_of
 from heliograph.records.patients.queries import find, search
+from tests.care.orders.help import message, receive
 from tests.care.worklist.scene import Scene
 from tests.cast import Cast
 from tests.records.archive import files
@@ -203,3 +207,48 @@ def test_of_several_merges_the_last_goes_first(context: Context, cast: Cast) -> 
     with context.works.read(system("test", cast.norfjord)) as work:
         found = {v: find(work.session, cast.norfjord, "NORFJORD", v) for v in "ABC"}
     assert {v: p.id for v, p in found.items() if p} == {"A": a, "B": b, "C": c}
+
+
+def test_orders_that_came_since_go_back_to_whom_they_name(context: Context, cast: Cast) -> None:
+    a, b, c = (person(context, cast, v, "LARSEN") for v in ("A", "B", "C"))
+
+    def order(value: str) -> None:
+        number = f"{value}{len(named)}"
+        named[number] = value
+        told = IncomingPatient(value, names=("LARSEN", "Kari"), birth_date=date(1948, 3, 12), sex="F")
+        numbers = {"placer_number": number, "filler_number": number, "accession_number": number}
+        receive(context, cast, message(patient=told, **numbers))
+
+    def theirs() -> dict[str, UUID]:
+        with context.works.read(system("test", cast.norfjord)) as work:
+            return {o.accession_number or "": o.patient_id for o in work.session.scalars(select(Order))}
+
+    named: dict[str, str] = {}
+    order("A")
+    with context.works.begin(cast.eirik) as work:
+        first = merge_patients(work, b, a, "one")
+    for value in "AB":
+        order(value)
+    with context.works.begin(cast.eirik) as work:
+        last = merge_patients(work, c, b, "one")
+    for value in "ABC":
+        order(value)
+    with context.works.begin(cast.eirik) as work:
+        entered = enter_order(
+            work,
+            cast.norfjord_facility,
+            IncomingPatient("A", names=("LARSEN", "Kari"), birth_date=date(1948, 3, 12), sex="F"),
+            (IncomingProcedure("CT hode", code="CTHEAD", modality="CT"),),
+            priority="ROUTINE",
+            accession_number="A-HAND",
+        )
+    named["A-HAND"] = "A"
+    assert theirs() == dict.fromkeys(named, c)
+    with context.works.begin(cast.eirik) as work:
+        unmerge_patients(work, last, "two")
+    assert theirs() == {number: c if value == "C" else b for number, value in named.items()}
+    with context.works.begin(cast.eirik) as work:
+        unmerge_patients(work, first, "two")
+    assert theirs() == {number: {"A": a, "B": b, "C": c}[value] for number, value in named.items()}
+    with context.works.read(system("test", cast.norfjord)) as work:
+        assert work.session.get_one(Order, entered).patient_id == a

@@ -70,6 +70,7 @@ def enter_order(
         organization_id=facility.organization_id,
         facility_id=facility.id,
         patient_id=known.id,
+        merge_id=known.merge_id,
         source="manual",
         accession_number=accession,
         accession_issuer=facility.accession_issuer if accession else None,

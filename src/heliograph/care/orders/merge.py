@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from sqlalchemy import update
+from sqlalchemy import case, func, update
 
 from heliograph.care.orders.access import may_coordinate
 from heliograph.care.orders.errors import ReasonNeeded
@@ -36,7 +36,7 @@ def merge_patients(work: Work, survivor_id: UUID, merged_id: UUID, reason: str) 
     moved = work.session.scalars(
         update(Order)
         .where(Order.patient_id == merged_id)
-        .values(patient_id=survivor_id, merge_id=made.id)
+        .values(patient_id=survivor_id, merge_id=func.coalesce(Order.merge_id, made.id))
         .returning(Order.id)
     ).all()
     work.record(
@@ -52,9 +52,8 @@ def merge_patients(work: Work, survivor_id: UUID, merged_id: UUID, reason: str) 
 
 
 def unmerge_patients(work: Work, merge_id: UUID, reason: str) -> None:
-    """Takes a merge back: what followed it goes back, also studies that came since under the identifiers of the one who was merged.
-
-    Orders that came since under those identifiers stay with the survivor: an order does not keep under which it came.
+    """Takes a merge back: what followed it goes back, also studies and orders that came since under the identifiers of the one who was
+    merged, or of those who were merged into them before.
 
     Raises:
         NotFound, NotAllowed, ReasonNeeded, MergeUndone, MergedFurther
@@ -66,18 +65,20 @@ def unmerge_patients(work: Work, merge_id: UUID, reason: str) -> None:
     theirs = _locked_studies(work, made.survivor_id)
     patients.undo_merge(work, merge_id, reason.strip())
     back = [study for study in theirs if corrections.take_out(work, study.id, merge_id, reason.strip())]
-    work.session.execute(
+    through = [merge_id, *patients.merges_into(work.session, made.merged_id)]
+    returned = work.session.scalars(
         update(Order)
-        .where(Order.merge_id == merge_id, Order.patient_id == made.survivor_id)
-        .values(patient_id=made.merged_id, merge_id=None)
-    )
+        .where(Order.merge_id.in_(through), Order.patient_id == made.survivor_id)
+        .values(patient_id=made.merged_id, merge_id=case((Order.merge_id != merge_id, Order.merge_id)))
+        .returning(Order.id)
+    ).all()
     work.record(
         "patient.orders_moved",
         organization_id=made.organization_id,
         patient_id=made.merged_id,
         subject_kind="merge",
         subject_id=made.id,
-        detail={"studies": len(back)},
+        detail={"studies": len(back), "orders": len(returned)},
     )
     work.announce(PatientsMerged(made.organization_id, made.id, made.merged_id, made.survivor_id, is_undone=True))
 

@@ -44,7 +44,7 @@ class Order(Base):
     received_at: Mapped[Stamp]
     updated_at: Mapped[Stamp]
     merge_id: Mapped[UUID | None] = mapped_column(ForeignKey("patients.merges.id"))
-    """The merge by which the order came to this patient."""
+    """The merge by which whom the order names is this patient: of several one after another the first."""
     reconciled_at: Mapped[datetime | None]
     """When the HL7 order came for one entered by hand."""
 

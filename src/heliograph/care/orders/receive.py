@@ -69,17 +69,20 @@ def receive_order(work: Work, facility: FacilityFacts, message: OrderMessage) ->
             work, patient.id, names=told.names, birth_date=told.birth_date, sex=told.sex, clear=told.clear
         )
     if order is None:
-        return _make(work, facility, message, issuer, patient.id)
+        return _make(work, facility, message, issuer, patient.id, patient.merge_id)
     if message.control == "cancelled":
         return _cancel(work, order, message)
     return _change(work, order, message, issuer)
 
 
-def _make(work: Work, facility: FacilityFacts, message: OrderMessage, issuer: str, patient_id: UUID) -> ReceivedOrder:
+def _make(
+    work: Work, facility: FacilityFacts, message: OrderMessage, issuer: str, patient_id: UUID, merge_id: UUID | None
+) -> ReceivedOrder:
     order = Order(
         organization_id=facility.organization_id,
         facility_id=facility.id,
         patient_id=patient_id,
+        merge_id=merge_id,
         source="hl7",
         status=message.status or "scheduled",
         accession_issuer=issuer if message.accession_number else None,

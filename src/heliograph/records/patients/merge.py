@@ -142,6 +142,18 @@ def merges_of(session: ActorSession, patient_id: UUID) -> list[MergeFacts]:
     return [_facts(row) for row in rows]
 
 
+def merges_into(session: ActorSession, patient_id: UUID) -> list[UUID]:
+    """The merges in force by which others are this patient, also by way of others."""
+    found: list[UUID] = []
+    survivors = [patient_id]
+    while survivors:
+        query = select(Merge.id, Merge.merged_id).where(Merge.survivor_id.in_(survivors), Merge.undone_at.is_(None))
+        rows = session.execute(query).all()
+        found += [row.id for row in rows]
+        survivors = [row.merged_id for row in rows]
+    return found
+
+
 def _locked(session: ActorSession, *patient_ids: UUID) -> list[Patient]:
     query = select(Patient).where(Patient.id.in_(patient_ids)).order_by(Patient.id)
     return list(session.scalars(query.with_for_update(key_share=True).execution_options(populate_existing=True)))
