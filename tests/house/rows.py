@@ -18,7 +18,9 @@ from heliograph.governance.tenancy.model import Organization
 from heliograph.records.sites.model import Node
 from tests.cast import Cast
 
-PATIENT_SCHEMAS = frozenset({"patients", "archive", "orders", "worklist", "questions", "reading", "delivery"})
+PATIENT_SCHEMAS = frozenset(
+    {"patients", "archive", "orders", "worklist", "questions", "reading", "results", "delivery"}
+)
 PATIENT_TABLES = tuple(
     t
     for t in metadata.sorted_tables
@@ -34,6 +36,9 @@ VALUES: dict[str, Any] = {
     "reading.report_versions.kind": "final",
     "delivery.deliveries.channel": "page",
     "delivery.tellings.way": "phone",
+    "patients.doubts.kind": "two_patients",
+    "results.site_reports.status": "final",
+    "results.discrepancies.kind": "impression",
     "tenancy.grants.purpose": "interpretation",
     "sites.transfers.direction": "fetch",
     "questions.questions.subject_kind": "case",

@@ -24,6 +24,7 @@ OF_NOBODY_ELSE = frozenset(
         "archive.commitments",
         "archive.discarded_objects",
         "patients.merges",
+        "patients.doubts",
         "questions.questions",
         "questions.answers",
     }

@@ -4,6 +4,7 @@ from heliograph.care.delivery import model as _delivery
 from heliograph.care.orders import model as _orders
 from heliograph.care.questions import model as _questions
 from heliograph.care.reading import model as _reading
+from heliograph.care.results import model as _results
 from heliograph.care.rota import model as _rota
 from heliograph.care.worklist import model as _worklist
 from heliograph.governance.access import model as _access
@@ -18,11 +19,11 @@ from heliograph.records.sites import model as _sites
 
 ROOMS = (
     _tenancy, _access, _audit, _sites, _people, _agreements, _patients, _archive, _orders, _rota, _worklist, _questions, _reading,
-    _delivery,
+    _results, _delivery,
 )  # fmt: skip
 SCHEMAS = (
     "tenancy", "access", "audit", "sites", "people", "agreements", "patients", "archive", "orders", "rota", "worklist", "questions",
-    "reading", "delivery",
+    "reading", "results", "delivery",
 )  # fmt: skip
 
 __all__ = ["ROOMS", "SCHEMAS", "metadata"]

@@ -7,9 +7,11 @@ from heliograph.care.delivery.events import DeliveryAcknowledged, DeliveryCancel
 from heliograph.care.orders import reactions as orders
 from heliograph.care.orders.events import OrderChanged, PatientsMerged, StudyMatched, StudyMoved, StudyUnmatched
 from heliograph.care.reading.events import ReportSigned
+from heliograph.care.results import reactions as results
 from heliograph.care.worklist import reactions as worklist
 from heliograph.kit.events import Reactions
 from heliograph.records.archive.events import ImagesIndexed, ObjectsHeld, QuarantineFull, StudyCompleted
+from heliograph.records.patients.events import IdentityDoubted, IdentitySettled, PatientChanged
 
 
 def wire(reactions: Reactions) -> Reactions:
@@ -23,11 +25,16 @@ def wire(reactions: Reactions) -> Reactions:
     reactions.on(StudyUnmatched, worklist.on_study_unmatched)
     reactions.on(StudyMoved, worklist.on_study_moved)
     reactions.on(PatientsMerged, worklist.on_patients_merged)
+    reactions.on(PatientsMerged, results.on_patients_merged)
+    reactions.on(IdentityDoubted, worklist.on_identity_doubted)
+    reactions.on(IdentitySettled, worklist.on_identity_settled)
+    reactions.on(PatientChanged, worklist.on_patient_changed)
     reactions.on(StudyMatched, delivery.on_study_matched)
     reactions.on(StudyCompleted, worklist.on_study_completed)
     reactions.on(OrderChanged, worklist.on_order_changed)
     # Signing ends the read itself (a preliminary version may leave it open), so the worklist need not hear of it.
     reactions.on(ReportSigned, delivery.on_report_signed)
+    reactions.on(ReportSigned, results.on_report_signed)
     reactions.on(DeliveryAcknowledged, worklist.on_delivery_acknowledged)
-    return reactions
     reactions.on(DeliveryCancelled, worklist.on_delivery_cancelled)
+    return reactions

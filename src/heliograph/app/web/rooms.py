@@ -14,6 +14,7 @@ from heliograph.care.orders import quarantine_api as quarantine
 from heliograph.care.orders import waiting_api as waiting
 from heliograph.care.questions import api as questions
 from heliograph.care.reading import api as reading
+from heliograph.care.results import api as results
 from heliograph.care.rota import api as rota
 from heliograph.care.worklist import api as worklist
 from heliograph.exchange.dicomweb import api as dicomweb
@@ -31,6 +32,6 @@ from heliograph.records.sites import nodes_api as nodes
 ROUTERS: tuple[APIRouter, ...] = (
     access.router, organizations.router, sites.router, nodes.router, people.router, agreements.router, orders.router, waiting.router,
     mend.router, patients.router, quarantine.router, messages.router, replay.router,
-    hidden.router, deletions.router, rota.router, worklist.router, questions.router, reading.router, delivery.router, dicomweb.router, held.router,
-    transfers.router,
+    hidden.router, deletions.router, rota.router, worklist.router, questions.router, reading.router, results.router,
+    delivery.router, dicomweb.router, held.router, transfers.router,
 )  # fmt: skip

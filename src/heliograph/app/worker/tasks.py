@@ -11,6 +11,8 @@ from procrastinate import App
 from heliograph.app.context import Context
 from heliograph.care.delivery import jobs as delivery
 from heliograph.care.delivery.queue import TASK as DELIVER
+from heliograph.care.results import jobs as results
+from heliograph.care.results.receive import KEEP as KEEP_ATTACHMENT
 from heliograph.exchange.dimse import commit_jobs
 from heliograph.exchange.dimse.scu_jobs import run_transfer
 from heliograph.kit import jobs
@@ -58,4 +60,9 @@ def _jobs(context: Context, stop: threading.Event) -> dict[str, Callable[..., An
             commitment_id=commitment_id,
         )
 
-    return {DELIVER: deliver, TRANSFER: transfer, COMMITMENT: commitment}
+    def keep_attachment(organization_id: str, attachment_id: str) -> None:
+        results.keep_attachment(
+            context.works, context.objects, organization_id=organization_id, attachment_id=attachment_id
+        )
+
+    return {KEEP_ATTACHMENT: keep_attachment, DELIVER: deliver, TRANSFER: transfer, COMMITMENT: commitment}

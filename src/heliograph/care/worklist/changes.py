@@ -20,6 +20,7 @@ from heliograph.care.worklist.cases import (
     study_left,
 )
 from heliograph.care.worklist.clock import ARRIVING
+from heliograph.care.worklist.identity import flag_case, flag_open, is_signed
 from heliograph.care.worklist.late import join_images
 from heliograph.care.worklist.model import Case, CaseProcedure, Read
 from heliograph.care.worklist.recording import record_case
@@ -129,6 +130,8 @@ def images_moved(work: Work, study_id: UUID, patient_id: UUID) -> None:
 def patients_merged(work: Work, from_id: UUID, to_id: UUID, *, is_undone: bool) -> None:
     """Two rows are one human (or are not): the cases of the one that ends are the other's. Which of them goes back is told by their
     images, which are back already."""
+    verb = "The merge of the patient was undone" if is_undone else "The patient was merged with another"
+    flag_open(work, to_id, f"{verb} while the case is being read")
     for case_id in list(work.session.scalars(select(Case.id).where(Case.patient_id == from_id).order_by(Case.id))):
         case = locked_case(work, case_id)
         of = {study.patient_id for study in studies_of_case(work, case.id)}
@@ -139,10 +142,11 @@ def patients_merged(work: Work, from_id: UUID, to_id: UUID, *, is_undone: bool) 
                 else "The patient of a reported case was merged with another"
             )
             _move(work, case, to_id, words)
+            flag_case(work, case, f"{verb} while the case is being read")
 
 
 def _move(work: Work, case: Case, patient_id: UUID, words: str) -> None:
-    if any(r.state == "done" for r in reads_of(work, case.id)):
+    if any(r.state == "done" for r in reads_of(work, case.id)) or is_signed(work, case.id):
         words += ": look at the report, and correct or withdraw it."
         raise_alarm(work, case.organization_id, "images_left", "case", case.id, words, case_id=case.id)
         return

@@ -42,6 +42,8 @@ class Case(Base):
     last_image_at: Mapped[datetime | None]
     late_images_at: Mapped[datetime | None]
     """When images last joined after the read was opened."""
+    identity_changed_at: Mapped[datetime | None]
+    """When a merge or the site last changed who the patient is while somebody read the case, or after it was signed."""
     created_at: Mapped[Stamp]
     closed_at: Mapped[datetime | None]
     """When all its reads were done or cancelled and all deliveries acknowledged."""
@@ -170,7 +172,7 @@ class Alarm(Base):
     organization_id: Mapped[UUID] = mapped_column(ForeignKey("tenancy.organizations.id"))
     kind: Mapped[str]
     """no_reader, late_images, unmatched_study, delivery_failed, report_unacknowledged, promise_broken, images_left, held_objects,
-    quarantine_full, question_unanswered."""
+    quarantine_full, question_unanswered, identity_doubt, identity_changed."""
     subject_kind: Mapped[str]
     subject_id: Mapped[UUID]
     case_id: Mapped[UUID | None]

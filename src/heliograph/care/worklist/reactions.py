@@ -19,9 +19,11 @@ from heliograph.care.worklist.changes import (
     patients_merged,
 )
 from heliograph.care.worklist.held_alarms import raise_full, raise_held
+from heliograph.care.worklist.identity import clear_doubted, patient_changed, raise_doubted
 from heliograph.care.worklist.sources import study
 from heliograph.kit.work import Work
 from heliograph.records.archive.events import ImagesIndexed, ObjectsHeld, QuarantineFull, StudyCompleted
+from heliograph.records.patients.events import IdentityDoubted, IdentitySettled, PatientChanged
 
 
 class DeliveryOverEvent(Protocol):
@@ -65,6 +67,21 @@ def on_study_moved(work: Work, event: StudyMoved) -> None:
 def on_patients_merged(work: Work, event: PatientsMerged) -> None:
     """Two rows are one human, or are not."""
     patients_merged(work, event.from_id, event.to_id, is_undone=event.is_undone)
+
+
+def on_identity_doubted(work: Work, event: IdentityDoubted) -> None:
+    """A person must say whether two are one."""
+    raise_doubted(work, event)
+
+
+def on_identity_settled(work: Work, event: IdentitySettled) -> None:
+    """A person said so."""
+    clear_doubted(work, event.doubt_id)
+
+
+def on_patient_changed(work: Work, event: PatientChanged) -> None:
+    """A site says something else of a patient."""
+    patient_changed(work, event)
 
 
 def on_study_completed(work: Work, event: StudyCompleted) -> None:

@@ -69,6 +69,7 @@ STEPS: Mapping[str, Words] = {
     "case.late_images": lambda e: f"{_images(e)} came late",
     "case.priority_changed": lambda e: f"Priority {e.detail.get('before')} became {e.detail.get('now')}",
     "case.exam_changed": "Exam changed",
+    "case.identity_changed": lambda e: f"{e.reason}",
     "case.held": lambda e: f"On hold: {e.reason}",
     "case.resumed": "Hold ended",
     "case.addendum_opened": lambda e: f"Addendum opened: {e.reason}",

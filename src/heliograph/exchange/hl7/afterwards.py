@@ -22,6 +22,7 @@ from heliograph.kit.actor import system
 from heliograph.kit.codecs.hl7 import Message
 from heliograph.kit.errors import HeliographError
 from heliograph.kit.work import Work, WorkFactory
+from heliograph.records.patients import doubts
 from heliograph.records.sites import queries as sites
 from heliograph.records.sites.messages import Fate
 from heliograph.records.sites.received import Waiting, lock_feed, next_waiting, note_fate, waiting_feeds
@@ -132,6 +133,8 @@ def _take(work: Work, feed: Feed, waiting: Waiting) -> None:
 
 def _refuse(work: Work, feed: Feed, waiting: Waiting, refusal: Refusal) -> None:
     _note(work, feed, waiting, "rejected", fault=told(refusal))
+    if refusal.doubt is not None:
+        doubts.keep(work, refusal.doubt)
     message = _message(feed, waiting)
     if Conditions.of(message).wants_application(good=False):
         queue_reply(work, feed, message, refusal)

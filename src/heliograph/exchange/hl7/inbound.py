@@ -38,6 +38,7 @@ from heliograph.kit.codecs.hl7 import Message
 from heliograph.kit.errors import HeliographError
 from heliograph.kit.net.mllp import Peer
 from heliograph.kit.work import Work, WorkFactory
+from heliograph.records.patients import doubts
 from heliograph.records.sites.messages import lock_control_id
 from heliograph.records.sites.received import Known, look
 
@@ -233,6 +234,8 @@ def _refuse(works: WorkFactory, sent: Sent, refusal: Refusal) -> bytes:
             order_response=refusal.code == "AE" and wants_response,
         )
         keep(work, sent, "rejected", code=refusal.code, answer=answer, fault=told(refusal))
+        if refusal.doubt is not None:
+            doubts.keep(work, refusal.doubt)
     log.warning(
         "hl7.message_refused",
         endpoint=str(endpoint.id) if endpoint else None,

@@ -10,6 +10,7 @@ from heliograph.kit.codecs.hl7 import VERSIONS, AckCode, Fault, FieldMissing, Lo
 from heliograph.kit.errors import HeliographError
 from heliograph.kit.net.dicom.tls import fingerprint
 from heliograph.kit.net.mllp import Peer
+from heliograph.records.patients.doubts import IdentityInDoubt
 from heliograph.records.patients.identify import NoIdentifier
 from heliograph.records.sites.queries import EndpointFacts
 
@@ -20,6 +21,8 @@ class Refusal:
 
     code: AckCode
     fault: Fault
+    doubt: IdentityInDoubt | None = None
+    """What the message left for a person to decide: kept with it (`doubts.keep`)."""
 
     @property
     def at_commit(self) -> AckCode:
@@ -93,6 +96,9 @@ def refusal_of(error: HeliographError) -> Refusal:
         fault = Fault("101", Location("PID", 1, 3), "E", error.detail)
     elif isinstance(place, Location) and isinstance(code, str):
         fault = Fault(code, place, "E", error.detail)
+    elif isinstance(error, IdentityInDoubt):
+        fault = Fault("205", place if isinstance(place, Location) else Location("PID", 1, 3), "E", error.detail)
+        return Refusal("AE", fault, error)
     elif isinstance(error, OrderForAnotherPatient):
         fault = Fault("205", Location("PID", 1, 3), "E", error.detail)
     elif isinstance(error, OrderUnknown):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
 
@@ -17,6 +19,32 @@ from heliograph.records.patients.queries import PatientFacts, facts_of, find
 
 SEXES = ("M", "F", "O")
 _LONGEST = 250
+
+
+@dataclass(frozen=True, slots=True)
+class ToldIdentifier:
+    """An identifier with who assigned it; `type` is of HL7 table 0203."""
+
+    value: str
+    authority: str
+    type: str = "MR"
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a site says of a patient. None leaves what is known alone; `clear` names fields that it asks to delete.
+
+    The first identifier is the site's own number and names the patient; the others are further ones of the same patient.
+    """
+
+    identifiers: tuple[ToldIdentifier, ...]
+    names: tuple[str, str] | None = None
+    ideographic: str | None = None
+    phonetic: str | None = None
+    """The name in other representations, `family^given`: groups of a DICOM PN."""
+    birth_date: date | None = None
+    sex: str | None = None
+    clear: tuple[str, ...] = ()
 
 
 class NoIdentifier(Invalid):
@@ -74,11 +102,49 @@ def identify(
     return facts_of(row, is_new=True)
 
 
+def attach(work: Work, patient: PatientFacts, identifiers: Iterable[ToldIdentifier]) -> list[UUID]:
+    """Keeps further identifiers of a patient. One that names somebody else stays theirs; the ids of those patients are returned.
+
+    An identifier that is empty or longer than 250 characters is left out: it can't have named anybody before either.
+    """
+    others: dict[UUID, None] = {}
+    for one in identifiers:
+        authority, value = one.authority.strip(), one.value.strip()
+        if not authority or not value or len(authority) > _LONGEST or len(value) > _LONGEST:
+            continue
+        made = work.session.scalar(
+            insert(Identifier)
+            .values(
+                organization_id=patient.organization_id,
+                patient_id=patient.id,
+                authority=authority,
+                value=value,
+                type=one.type[:20],
+            )
+            .on_conflict_do_nothing(index_elements=["organization_id", "authority", "value"])
+            .returning(Identifier.id)
+        )
+        if made is not None:
+            work.record(
+                "patient.identifier_added",
+                organization_id=patient.organization_id,
+                patient_id=patient.id,
+                detail={"authority": authority, "type": one.type[:20]},
+            )
+            continue
+        known = find(work.session, patient.organization_id, authority, value)
+        if known is not None and known.id != patient.id:
+            others[known.id] = None
+    return list(others)
+
+
 def update_demographics(
     work: Work,
     patient_id: UUID,
     *,
     names: tuple[str, str] | None = None,
+    ideographic: str | None = None,
+    phonetic: str | None = None,
     birth_date: date | None = None,
     sex: str | None = None,
     clear: tuple[str, ...] = (),
@@ -96,6 +162,8 @@ def update_demographics(
     wanted: dict[str, object] = {
         "family_name": names[0] if names else row.family_name,
         "given_name": names[1] if names else row.given_name,
+        "ideographic_name": ideographic or row.ideographic_name,
+        "phonetic_name": phonetic or row.phonetic_name,
         "birth_date": None if "birth_date" in clear else birth_date or row.birth_date,
         "sex": None if "sex" in clear else sex if sex in SEXES else row.sex,
     }

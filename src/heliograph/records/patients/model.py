@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, Text, UniqueConstraint
@@ -26,6 +27,9 @@ class Patient(Base):
     organization_id: Mapped[UUID] = mapped_column(ForeignKey("tenancy.organizations.id"))
     family_name: Mapped[str] = mapped_column(server_default="")
     given_name: Mapped[str] = mapped_column(server_default="")
+    ideographic_name: Mapped[str | None]
+    phonetic_name: Mapped[str | None]
+    """The name in other representations, `family^given`: groups of a DICOM PN (PS3.5 6.2.1)."""
     name_key: Mapped[str] = mapped_column(Text(collation="C"), server_default="")
     """Normalised for prefix search by >= and <, since LIKE can't use an index under row-level security."""
     birth_date: Mapped[date | None]
@@ -35,6 +39,42 @@ class Patient(Base):
     """The same human under another row, which goes on; this one and its identifiers point there until the merge is undone."""
     created_at: Mapped[Stamp]
     updated_at: Mapped[Stamp]
+
+
+class Doubt(Base):
+    """What a site's messages said of a patient and a person must look at: see `doubts`. One is open per kind and pair; never deleted."""
+
+    __tablename__ = "doubts"
+    __table_args__ = (
+        CheckConstraint("kind in ('told_differs','two_patients','merged_differ')", name="kind"),
+        CheckConstraint("decision in ('same','other')", name="decision"),
+        Index(
+            "uq_doubts_open",
+            "patient_id",
+            "kind",
+            "other_patient_id",
+            unique=True,
+            postgresql_nulls_not_distinct=True,
+            postgresql_where="settled_at is null",
+        ),
+        Index("ix_doubts_open", "organization_id", "raised_at", postgresql_where="settled_at is null"),
+        {"schema": "patients"},
+    )
+
+    id: Mapped[Id]
+    organization_id: Mapped[UUID] = mapped_column(ForeignKey("tenancy.organizations.id"))
+    patient_id: Mapped[UUID] = mapped_column(ForeignKey("patients.patients.id"))
+    kind: Mapped[str]
+    other_patient_id: Mapped[UUID | None] = mapped_column(ForeignKey("patients.patients.id"))
+    merge_id: Mapped[UUID | None] = mapped_column(ForeignKey("patients.merges.id"))
+    """The merge that was made although the two differ."""
+    told: Mapped[dict[str, Any]]
+    """What the message said: family_name, given_name, birth_date (ISO), sex; empty where two patients are in doubt."""
+    raised_at: Mapped[datetime]
+    settled_at: Mapped[datetime | None]
+    settled_by: Mapped[UUID | None]
+    decision: Mapped[str | None]
+    reason: Mapped[str | None]
 
 
 class Merge(Base):
