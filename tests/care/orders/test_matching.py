@@ -92,7 +92,9 @@ def test_another_patients_images_wait(context: Context, cast: Cast) -> None:
 def test_a_repeated_accession_blocks_matching_not_storage(context: Context, cast: Cast) -> None:
     """Field report C08."""
     one = receive(context, cast, message())
-    two = receive(context, cast, message(placer_number="P-2", filler_number="F-2"))
+    numbers = {"placer_number": "P-2", "filler_number": "F-2"}
+    two = receive(context, cast, message(**numbers, accession_number="A2"))
+    receive(context, cast, message(control="changed", **numbers))  # the site gives it the number of the first
     assert one.id != two.id
     study = make_study(context, cast)
     assert match(context, cast, study).state == "unmatched"

@@ -11,10 +11,11 @@ from sqlalchemy import or_, select
 from heliograph.care.orders.access import is_staff
 from heliograph.care.orders.errors import OrderExists, OrderIncomplete, PatientDiffers
 from heliograph.care.orders.events import OrderChanged
+from heliograph.care.orders.find import refuse_other_patient
 from heliograph.care.orders.incoming import IncomingPatient, IncomingProcedure
 from heliograph.care.orders.match import match_waiting
 from heliograph.care.orders.model import Order
-from heliograph.care.orders.receive import add_procedures, refuse_other_patient
+from heliograph.care.orders.procedures import add_procedures
 from heliograph.kit.errors import NotFound
 from heliograph.kit.work import Work
 from heliograph.records.agreements.rules import PRIORITIES

@@ -13,6 +13,14 @@ class OrderUnknown(Conflict):
     """There is no order with this number to cancel."""
 
 
+class FillerTaken(Conflict):
+    """This filler number is that of another order; a filler number is never used again."""
+
+
+class OrderUnasked(Conflict):
+    """Nobody asked to cancel this order, or it was decided already."""
+
+
 class OrderCancelled(Conflict):
     """This order was cancelled."""
 

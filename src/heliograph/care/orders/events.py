@@ -8,12 +8,14 @@ from uuid import UUID
 
 from heliograph.kit.events import Event
 
-Change = Literal["new", "updated", "cancelled"]
+Change = Literal["new", "updated", "cancelled", "cancel_requested", "cancel_refused"]
+"""`cancel_requested`: the site cancelled it after images came, so that a person decides. `cancel_refused`: after its report was signed;
+it stays as it is."""
 
 
 @dataclass(frozen=True, slots=True)
 class OrderChanged(Event):
-    """An order came, changed (priority, procedures, patient data) or was cancelled."""
+    """An order came, changed (priority, procedures, patient data), was cancelled, or the site wants it cancelled."""
 
     organization_id: UUID
     order_id: UUID

@@ -9,7 +9,7 @@ from sqlalchemy import select, text
 from heliograph.care.orders.access import must_coordinate
 from heliograph.care.orders.errors import AlreadyMatched, OrderCancelled, OtherPatient, ReasonNeeded, StudyHeld
 from heliograph.care.orders.events import StudyMatched
-from heliograph.care.orders.model import Order, OrderStudy
+from heliograph.care.orders.model import Order, OrderAlias, OrderStudy, RequestedProcedure
 from heliograph.care.orders.rules import Decision, OrderFacts, StudyFacts, decide_match
 from heliograph.kit.errors import NotFound
 from heliograph.kit.work import Work
@@ -17,6 +17,7 @@ from heliograph.records.archive import corrections
 from heliograph.records.archive.match_state import lock_accessions, set_match, study_now, waiting_for
 from heliograph.records.archive.proposals import identity_values
 from heliograph.records.archive.queries import StudyFacts as ArchivedStudy
+from heliograph.records.archive.queries import study_by_uid
 from heliograph.records.archive.rows import OTHER_PATIENT
 from heliograph.records.sites import queries as sites
 
@@ -46,13 +47,20 @@ def match_study(work: Work, study_id: UUID) -> Decision:
         _join(work, study, decision.order_id, by=None)
         set_match(work, study.id, "matched", None, order_id=decision.order_id)
         work.announce(StudyMatched(study.organization_id, study.id, decision.order_id))
+        for linked in _linked_orders(work, study):
+            _link(work, study, linked)
     else:
         set_match(work, study.id, decision.state, decision.reason)
     return decision
 
 
 def match_waiting(work: Work, order: Order) -> list[UUID]:
-    """Matches the studies that wait with this order's accession number; returns those that match now."""
+    """Matches the studies that wait with this order's accession number; returns those that match now.
+
+    A study that answers another order of the patient, under the Study Instance UID that this one names, answers this one too.
+    """
+    for linked in _linked_studies(work, order):
+        _link(work, linked, order.id)
     if not order.accession_number:
         return []
     waiting = waiting_for(work.session, order.organization_id, order.accession_number)
@@ -153,7 +161,79 @@ def _orders_numbered(work: Work, study: ArchivedStudy) -> list[OrderFacts]:
             Order.organization_id == study.organization_id, Order.accession_number == study.accession_number
         )
     )
+    found = [OrderFacts(i, p, n, s, status != "cancelled") for i, p, n, s, status in rows]
+    return found if any(o.is_live for o in found) else [*found, *_formerly_numbered(work, study)]
+
+
+def _formerly_numbered(work: Work, study: ArchivedStudy) -> list[OrderFacts]:
+    """Orders that had the number before: images may still bear it."""
+    rows = work.session.execute(
+        select(Order.id, Order.patient_id, OrderAlias.value, OrderAlias.issuer, Order.status)
+        .join(OrderAlias, OrderAlias.order_id == Order.id)
+        .where(
+            Order.organization_id == study.organization_id,
+            OrderAlias.organization_id == study.organization_id,
+            OrderAlias.kind == "accession",
+            OrderAlias.value == study.accession_number,
+        )
+        .distinct()
+    )
     return [OrderFacts(i, p, n, s, status != "cancelled") for i, p, n, s, status in rows]
+
+
+def _linked_orders(work: Work, study: ArchivedStudy) -> list[UUID]:
+    """Other live orders of the study's patient there that name its UID: one study, and one report, for several accession numbers."""
+    return list(
+        work.session.scalars(
+            select(Order.id)
+            .join(RequestedProcedure, RequestedProcedure.order_id == Order.id)
+            .where(
+                RequestedProcedure.organization_id == study.organization_id,
+                RequestedProcedure.study_instance_uid == study.study_instance_uid,
+                RequestedProcedure.is_cancelled.is_(False),
+                Order.facility_id == study.facility_id,
+                Order.patient_id == study.patient_id,
+                Order.status != "cancelled",
+            )
+            .distinct()
+            .order_by(Order.id)
+        )
+    )
+
+
+def _linked_studies(work: Work, order: Order) -> list[ArchivedStudy]:
+    """The patient's studies there that answer another order and bear the UID that this one names."""
+    if order.status == "cancelled":
+        return []
+    uids = work.session.scalars(
+        select(RequestedProcedure.study_instance_uid).where(
+            RequestedProcedure.order_id == order.id,
+            RequestedProcedure.study_instance_uid.is_not(None),
+            RequestedProcedure.is_cancelled.is_(False),
+        )
+    )
+    named = (study_by_uid(work.session, order.organization_id, uid) for uid in {u for u in uids if u})
+    return [
+        s
+        for s in named
+        if s is not None
+        and (s.match_state, s.facility_id, s.patient_id) == ("matched", order.facility_id, order.patient_id)
+    ]
+
+
+def _link(work: Work, study: ArchivedStudy, order_id: UUID) -> None:
+    if _is_joined(work, study.id, order_id):
+        return
+    _join(work, study, order_id, by=None)
+    work.record(
+        "study.linked",
+        organization_id=study.organization_id,
+        study_id=study.id,
+        order_id=order_id,
+        patient_id=study.patient_id,
+    )
+    work.touch("order", order_id, study.organization_id)
+    work.announce(StudyMatched(study.organization_id, study.id, order_id))
 
 
 def _join(work: Work, study: ArchivedStudy, order_id: UUID, *, by: UUID | None) -> None:

@@ -1,83 +1,89 @@
-"""An order from a site's system: made, changed or cancelled, and matched to images that wait for it."""
+"""An order from a site's system: made, changed, replaced or cancelled, and matched to images that wait for it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, or_, select
-
-from heliograph.care.orders import states
+from heliograph.care.orders import states, told
+from heliograph.care.orders.cancel import STALE, cancel_by_message, replace_order
 from heliograph.care.orders.errors import OrderForAnotherPatient, OrderUnknown
-from heliograph.care.orders.events import Change, OrderChanged
-from heliograph.care.orders.exam_classes import classify, laterality_of, modality_of
-from heliograph.care.orders.incoming import IncomingProcedure, OrderMessage
-from heliograph.care.orders.match import match_waiting
-from heliograph.care.orders.model import Order, RequestedProcedure
+from heliograph.care.orders.find import (
+    by_numbers,
+    find_order,
+    is_secondary,
+    joinable,
+    lock_numbers,
+    refuse_other_patient,
+    refuse_taken_filler,
+)
+from heliograph.care.orders.incoming import OrderMessage
+from heliograph.care.orders.model import Order, OrderAlias
+from heliograph.care.orders.procedures import add_procedures, end_procedures, merge_procedures, procedures_of
+from heliograph.care.orders.recording import ReceivedOrder, announce_order, record_order
+from heliograph.care.orders.rules import rank
 from heliograph.kit.work import Work
-from heliograph.records.archive.match_state import lock_accessions
-from heliograph.records.patients.identify import identify, update_demographics
+from heliograph.records.patients.identify import Told, ToldIdentifier
+from heliograph.records.patients.index import take, take_changes
 from heliograph.records.sites.queries import FacilityFacts
 
-_COPIED = ("placer_number", "filler_number", "accession_number", "priority", "indication", "referrer_name",
-           "referrer_phone", "patient_class", "ordered_at")  # fmt: skip
+__all__ = ["ReceivedOrder", "receive_order"]
 
-
-@dataclass(frozen=True, slots=True)
-class ReceivedOrder:
-    """What became of a message: `change` is None when it said nothing new."""
-
-    id: UUID
-    change: Change | None
+_NUMBERS = {"placer_number": "placer", "filler_number": "filler", "accession_number": "accession"}
+_COPIED = (*_NUMBERS, "priority", "indication", "notes", "referrer_name", "referrer_phone", "patient_class", "ordered_at")  # fmt: skip
 
 
 def receive_order(work: Work, facility: FacilityFacts, message: OrderMessage) -> ReceivedOrder:
     """Makes or changes the order that `message` names by placer number, filler number or accession number.
 
-    A value that was not sent leaves what is stored. An order entered by hand, of the same patient with the same accession number, is
-    the same order: it keeps its documents and counts as reconciled. Every change is recorded with the names of the fields, a change
-    of priority with both.
+    A value that was not sent leaves what is stored; one that the site said before what is stored does too. A further procedure under
+    the accession number of a live order of the same patient is that order's. An order entered by hand, of the same patient with the
+    same accession number, is the same order: it keeps its documents and counts as reconciled. Numbers that an order had before still
+    find it. Every change is recorded with the names of the fields, a change of priority with both.
 
     Raises:
         OrderForAnotherPatient: the number is that of an order for another patient.
+        FillerTaken: the filler number is, or was, that of another order.
         OrderUnknown: a cancellation of an order that was never here.
         NoIdentifier: the patient's identifier is empty or too long.
+        IdentityInDoubt: family name and birth date both differ from what is known under the identifier.
     """
     issuer = message.accession_issuer or facility.accession_issuer
-    _lock(work, facility, message)
-    order = _find(work, facility, message, issuer)
+    lock_numbers(work, facility, message)
+    order = find_order(work.session, facility, message, issuer)
     if order is None and message.control == "cancelled":
         raise OrderUnknown
-    patient = identify(
-        work,
-        facility.organization_id,
-        message.patient.authority or facility.patient_id_authority,
-        message.patient.value,
-        names=message.patient.names or ("", ""),
+    of = Told(
+        (ToldIdentifier(message.patient.value, message.patient.authority or facility.patient_id_authority),),
+        message.patient.names,
         birth_date=message.patient.birth_date,
         sex=message.patient.sex,
+        clear=message.patient.clear,
     )
+    patient = take(work, facility.organization_id, of, change=False).patient
     if order is not None and order.patient_id != patient.id:
         raise OrderForAnotherPatient
     if order is None or message.control != "cancelled":
         refuse_other_patient(work, facility, message.accession_number, issuer, patient.id)
-    told = message.patient
-    if not patient.is_new and message.control != "cancelled":
-        update_demographics(
-            work, patient.id, names=told.names, birth_date=told.birth_date, sex=told.sex, clear=told.clear
-        )
+    order = order or joinable(work.session, facility, message, issuer, patient.id)
+    refuse_taken_filler(work.session, facility, message, order)
+    is_late = order is not None and told.is_older(order, told.NEWEST, told.stamp(message))
+    if not patient.is_new and message.control != "cancelled" and not is_late:
+        take_changes(work, patient, of)
     if order is None:
         return _make(work, facility, message, issuer, patient.id, patient.merge_id)
     if message.control == "cancelled":
-        return _cancel(work, order, message)
+        return cancel_by_message(work, order, message)
+    if _moves_out(order, message):
+        return _split(work, facility, order, message, issuer)
     return _change(work, order, message, issuer)
 
 
 def _make(
     work: Work, facility: FacilityFacts, message: OrderMessage, issuer: str, patient_id: UUID, merge_id: UUID | None
 ) -> ReceivedOrder:
+    at = told.stamp(message)
     order = Order(
         organization_id=facility.organization_id,
         facility_id=facility.id,
@@ -90,31 +96,48 @@ def _make(
         updated_at=work.now,
         **{name: getattr(message, name) for name in _COPIED if name != "priority"},
         priority=message.priority or "ROUTINE",
+        told={},
     )
+    told.note(order, [told.NEWEST, *_said(message)], at)
     work.session.add(order)
     work.session.flush()
-    add_procedures(work, order, message.procedures)
+    add_procedures(work, order, message.procedures, told=at)
     detail: dict[str, Any] = {"priority": order.priority, "source": "hl7"}
     if message.priority_defaulted:
         detail["priority_defaulted"] = True
-    _record(work, "order.received", order, detail)
-    return _announce(work, order, "new")
+    record_order(work, "order.received", order, detail)
+    made = announce_order(work, order, "new", _remark(message))
+    if message.replaces is not None:
+        numbers = message.replaces
+        old = by_numbers(work.session, facility, numbers.placer_number, numbers.filler_number)
+        if old is not None and old.id != order.id and old.patient_id == patient_id:
+            if old.accession_number and old.accession_number != order.accession_number:
+                _add_alias(work, order, "accession", old.accession_number, old.accession_issuer)
+            replace_order(work, old, order)
+    return made
 
 
 def _change(work: Work, order: Order, message: OrderMessage, issuer: str) -> ReceivedOrder:
-    before = order.priority
-    changed = [name for name in _COPIED if _set(order, name, _wanted(order, message, name))]
-    if message.accession_number and _set(order, "accession_issuer", issuer):
+    at, before = told.stamp(message), order.priority
+    said = _said(message)
+    late = [name for name in said if told.is_older(order, name, at)]
+    kept = [name for name in said if name not in late and not (name in _NUMBERS and is_secondary(order, message))]
+    changed = [name for name in kept if name != "status" and _take(work, order, message, name)]
+    if "accession_number" in kept and order.accession_issuer != issuer:
+        order.accession_issuer = issuer
         changed.append("accession_issuer")
-    if _take_status(order, message):
+    if "status" in kept and _take_status(order, message):
         changed.append("status")
-    if _merge_procedures(work, order, message):
+    if merge_procedures(work, order, message, at):
         changed.append("procedures")
+    told.note(order, kept if late else [told.NEWEST, *kept], at)
     reconciled = order.source == "manual" and order.reconciled_at is None
     if reconciled:
         order.reconciled_at = work.now
+    remark = _remark(message, late)
     if not changed and not reconciled:
-        return ReceivedOrder(order.id, None)
+        work.session.flush()
+        return ReceivedOrder(order.id, None, remark)
     order.updated_at = work.now
     work.session.flush()
     detail: dict[str, Any] = {"fields": changed}
@@ -124,96 +147,89 @@ def _change(work: Work, order: Order, message: OrderMessage, issuer: str) -> Rec
         detail["priority_defaulted"] = True
     if reconciled:
         detail["reconciled"] = True
-    _record(work, "order.changed", order, detail)
-    return _announce(work, order, "updated")
+    if late:
+        detail["late"] = late
+    record_order(work, "order.changed", order, detail)
+    return announce_order(work, order, "updated", remark)
 
 
-def _cancel(work: Work, order: Order, message: OrderMessage) -> ReceivedOrder:
-    """Cancels the order, or, where it has several numbered procedures, those that the message names."""
-    live = _procedures(work, order.id)
-    named = {p.placer_number for p in message.procedures} | {message.placer_number}
-    ended = [p for p in live if p.placer_number and p.placer_number in named]
-    if ended and len(ended) < len(live):
-        for procedure in ended:
-            procedure.is_cancelled = True
-        order.updated_at = work.now
-        work.session.flush()
-        _record(work, "order.changed", order, {"fields": ["procedures"], "cancelled_procedures": len(ended)})
-        return _announce(work, order, "updated")
-    if order.status == "cancelled":
-        return ReceivedOrder(order.id, None)
-    return cancel_order_row(work, order)
+def _moves_out(order: Order, message: OrderMessage) -> bool:
+    """Another procedure of the order than the first has another accession number now: it is an order of its own."""
+    return (
+        is_secondary(order, message)
+        and None not in (order.accession_number, message.accession_number)
+        and order.accession_number != message.accession_number
+        and not told.is_older(order, "accession_number", told.stamp(message))
+    )
 
 
-def cancel_order_row(work: Work, order: Order, reason: str | None = None) -> ReceivedOrder:
-    """Marks the order as cancelled; images that answer it stay, and stay matched. Recorded and announced."""
-    order.status, order.updated_at = "cancelled", work.now
+def _split(work: Work, facility: FacilityFacts, order: Order, message: OrderMessage, issuer: str) -> ReceivedOrder:
+    named = {message.placer_number, *(p.placer_number for p in message.procedures)}
+    moved = [p for p in procedures_of(work, order.id) if p.placer_number in named]
+    for procedure in moved:  # their numbers go with them
+        procedure.placer_number = procedure.filler_number = None
+    end_procedures(work, moved, told.stamp(message))
+    order.updated_at = work.now
     work.session.flush()
-    _record(work, "order.cancelled", order, {}, reason)
-    return _announce(work, order, "cancelled")
+    record_order(work, "order.changed", order, {"fields": ["procedures"], "moved_procedures": len(moved)})
+    announce_order(work, order, "updated")
+    other = joinable(work.session, facility, message, issuer, order.patient_id)
+    if other is not None:
+        return _change(work, other, message, issuer)
+    return _make(work, facility, replace(message, control="new"), issuer, order.patient_id, order.merge_id)
 
 
-def add_procedures(work: Work, order: Order, procedures: Iterable[IncomingProcedure], start: int = 0) -> None:
-    """Adds requested procedures, each with its exam class, at positions from `start`."""
-    for position, incoming in enumerate(procedures, start):
-        row = RequestedProcedure(organization_id=order.organization_id, order_id=order.id, position=position)
-        for name, value in _procedure_values(incoming).items():
-            setattr(row, name, value)
-        work.session.add(row)
-    work.session.flush()
+def _said(message: OrderMessage) -> list[str]:
+    """The fields of which the message says something."""
+    names = [n for n in _COPIED if getattr(message, n) is not None or n in message.clear]
+    if message.priority_defaulted:
+        names.remove("priority")  # a code that nobody knows must not move a priority that somebody chose
+    if message.status is not None or message.control == "new":
+        names.append("status")
+    return names
 
 
-def _procedure_values(incoming: IncomingProcedure) -> dict[str, str | None]:
-    exam = classify(incoming.description, code=incoming.code, modality=incoming.modality, body_part=incoming.body_part)
-    modality = modality_of(incoming.modality, incoming.description)
-    return {
-        "placer_number": incoming.placer_number,
-        "code": incoming.code,
-        "description": incoming.description or incoming.code or exam.name,
-        "modality": modality,
-        "exam_class": exam.id,
-        "laterality": incoming.laterality or laterality_of(incoming.description),
-        "study_instance_uid": incoming.study_instance_uid,
-    }
+def _take(work: Work, order: Order, message: OrderMessage, name: str) -> bool:
+    value, before = (None if name in message.clear else getattr(message, name)), getattr(order, name)
+    if before is not None and is_secondary(order, message):
+        value = _with_secondary(name, before, value)
+    if value == before:
+        return False
+    if before is not None and name in _NUMBERS:
+        issuer = order.accession_issuer if name == "accession_number" else None
+        _add_alias(work, order, _NUMBERS[name], before, issuer)
+    setattr(order, name, value)
+    return True
 
 
-def _merge_procedures(work: Work, order: Order, message: OrderMessage) -> bool:
-    """Changes the procedures that the message names and adds the new ones. What it does not name stays: HL7 orders come one by one."""
-    rows = _procedures(work, order.id, live_only=False)
-    incoming = message.procedures
-    changed, taken, fresh = False, set[UUID](), []
-    for procedure in incoming:
-        row = next((r for r in rows if r.id not in taken and _is_same(r, procedure)), None)
-        if row is None and len(rows) == len(incoming) == 1:
-            row = rows[0]
-        if row is None:
-            fresh.append(procedure)
-            continue
-        taken.add(row.id)
-        for name, value in _procedure_values(procedure).items():
-            changed |= value is not None and _set(row, name, value)
-        if message.control == "new":
-            changed |= _set(row, "is_cancelled", False)
-    if fresh:
-        add_procedures(work, order, fresh, start=max((r.position for r in rows), default=-1) + 1)
-    work.session.flush()
-    return changed or bool(fresh)
+def _with_secondary(name: str, before: Any, value: Any) -> Any:
+    """What a further procedure of the order says beside what is known: it makes the order no less urgent, and its words are added."""
+    if name == "priority":
+        return min(before, value, key=rank)
+    if name in ("indication", "notes"):
+        return before if not value or value in before else f"{before}; {value}"
+    return value
 
 
-def _is_same(row: RequestedProcedure, incoming: IncomingProcedure) -> bool:
-    if row.placer_number and incoming.placer_number:
-        return row.placer_number == incoming.placer_number
-    if row.code and incoming.code:
-        return row.code == incoming.code
-    return row.description == incoming.description
+def _add_alias(work: Work, order: Order, kind: str, value: str, issuer: str | None) -> None:
+    work.session.add(
+        OrderAlias(
+            organization_id=order.organization_id,
+            order_id=order.id,
+            kind=kind,
+            value=value,
+            issuer=issuer,
+            ended_at=work.now,
+        )
+    )
 
 
 def _take_status(order: Order, message: OrderMessage) -> bool:
     """A new placement revives a cancelled order; else only what the message says, as `states` allow, and never out of cancelled."""
-    wanted = message.status
+    wanted, is_ended = message.status, order.status in ("cancelled", "cancel_requested")
     if message.control == "new":
-        wanted = "scheduled" if order.status == "cancelled" else None
-    elif order.status == "cancelled":
+        wanted = "scheduled" if is_ended else None
+    elif is_ended:
         return False
     if wanted is None or not states.allows(order.status, wanted):
         return False
@@ -221,131 +237,8 @@ def _take_status(order: Order, message: OrderMessage) -> bool:
     return True
 
 
-def _is_secondary(order: Order, message: OrderMessage) -> bool:
-    """The message is about another procedure of the order than the first, with numbers of its own."""
-    return None not in (order.placer_number, message.placer_number) and order.placer_number != message.placer_number
-
-
-def _wanted(order: Order, message: OrderMessage, name: str) -> Any:
-    if name in message.clear:
-        return None
-    if name in ("placer_number", "filler_number") and _is_secondary(order, message):
-        return getattr(order, name)
-    value = getattr(message, name)
-    if name == "priority" and message.priority_defaulted:
-        value = None  # a code that nobody knows must not move a priority that somebody chose
-    return getattr(order, name) if value is None else value
-
-
-def _set(row: Order | RequestedProcedure, name: str, value: Any) -> bool:
-    if getattr(row, name) == value:
-        return False
-    setattr(row, name, value)
-    return True
-
-
-def _find(work: Work, facility: FacilityFacts, message: OrderMessage, issuer: str) -> Order | None:
-    """The order that the message is about; live ones first, the newest first."""
-    here = (Order.organization_id == facility.organization_id, Order.facility_id == facility.id)
-    newest = (Order.status == "cancelled", Order.received_at.desc())
-    if message.placer_number:
-        by_procedure = select(RequestedProcedure.order_id).where(
-            RequestedProcedure.organization_id == facility.organization_id,
-            RequestedProcedure.placer_number == message.placer_number,
-        )
-        rows = work.session.scalars(
-            select(Order)
-            .where(*here, or_(Order.placer_number == message.placer_number, Order.id.in_(by_procedure)))
-            .order_by(*newest)
-        )
-        found = next(
-            (o for o in rows if _is_secondary(o, message) or _agree(o.filler_number, message.filler_number)), None
-        )
-        if found is not None:
-            return found
-    if message.filler_number:
-        rows = work.session.scalars(
-            select(Order).where(*here, Order.filler_number == message.filler_number).order_by(*newest)
-        )
-        found = next((o for o in rows if _agree(o.placer_number, message.placer_number)), None)
-        if found is not None:
-            return found
-    if not message.accession_number:
-        return None
-    rows = work.session.scalars(
-        select(Order).where(*_numbered(facility, message.accession_number, issuer)).order_by(*newest)
-    )
-    return next(
-        (
-            o
-            for o in rows
-            if _agree(o.placer_number, message.placer_number) and _agree(o.filler_number, message.filler_number)
-        ),
-        None,
-    )
-
-
-def _agree(stored: str | None, sent: str | None) -> bool:
-    return stored is None or sent is None or stored == sent
-
-
-def _numbered(facility: FacilityFacts, accession_number: str, issuer: str) -> tuple[Any, ...]:
-    return (
-        Order.organization_id == facility.organization_id,
-        Order.accession_number == accession_number,
-        or_(Order.accession_issuer.is_(None), Order.accession_issuer == issuer),
-    )
-
-
-def refuse_other_patient(
-    work: Work, facility: FacilityFacts, accession_number: str | None, issuer: str, patient_id: UUID
-) -> None:
-    """Raises OrderForAnotherPatient when a live order of another patient has this accession number."""
-    if not accession_number:
-        return
-    other = work.session.scalar(
-        select(Order.id)
-        .where(
-            *_numbered(facility, accession_number, issuer),
-            Order.patient_id != patient_id,
-            Order.status != "cancelled",
-        )
-        .limit(1)
-    )
-    if other is not None:
-        raise OrderForAnotherPatient
-
-
-def _procedures(work: Work, order_id: UUID, *, live_only: bool = True) -> list[RequestedProcedure]:
-    query = select(RequestedProcedure).where(RequestedProcedure.order_id == order_id)
-    if live_only:
-        query = query.where(RequestedProcedure.is_cancelled.is_(False))
-    return list(work.session.scalars(query.order_by(RequestedProcedure.position)))
-
-
-def _lock(work: Work, facility: FacilityFacts, message: OrderMessage) -> None:
-    """Two messages about one order, on two connections, are taken one after the other; images of the same accession wait too."""
-    for kind, number in (("placer", message.placer_number), ("filler", message.filler_number)):
-        if number:
-            key = func.hashtextextended(f"{kind}/{facility.id}/{number}", 0)
-            work.session.execute(select(func.pg_advisory_xact_lock(key)))
-    lock_accessions(work.session, facility.organization_id, [message.accession_number])
-
-
-def _record(work: Work, action: str, order: Order, detail: dict[str, Any], reason: str | None = None) -> None:
-    work.record(
-        action,
-        organization_id=order.organization_id,
-        order_id=order.id,
-        patient_id=order.patient_id,
-        reason=reason,
-        detail=detail,
-    )
-
-
-def _announce(work: Work, order: Order, change: Change) -> ReceivedOrder:
-    work.touch("order", order.id, order.organization_id)
-    work.announce(OrderChanged(order.organization_id, order.id, change))
-    if change != "cancelled":
-        match_waiting(work, order)
-    return ReceivedOrder(order.id, change)
+def _remark(message: OrderMessage, late: list[str] | None = None) -> str | None:
+    remarks = list(message.remarks)
+    if late:
+        remarks.append(STALE.format(", ".join(name.replace("_", " ") for name in late)))
+    return " ".join(remarks) or None

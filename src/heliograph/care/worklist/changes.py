@@ -6,9 +6,11 @@ from uuid import UUID
 
 from sqlalchemy import select, text
 
+from heliograph.care.orders.rules import rank
 from heliograph.care.worklist.access import locked_case
 from heliograph.care.worklist.alarms import clear_alarm, raise_alarm
 from heliograph.care.worklist.assign import offer_to_group
+from heliograph.care.worklist.cancel_asked import ALARM, cancel_asked, cancel_settled
 from heliograph.care.worklist.cases import (
     cases_of_study,
     ensure_case,
@@ -24,7 +26,14 @@ from heliograph.care.worklist.identity import flag_case, flag_open, is_signed
 from heliograph.care.worklist.late import join_images
 from heliograph.care.worklist.model import Case, CaseProcedure, Read
 from heliograph.care.worklist.recording import record_case
-from heliograph.care.worklist.sources import order_facts, procedures_of, studies_of_order, study
+from heliograph.care.worklist.sources import (
+    OrderFacts,
+    order_facts,
+    orders_of_case,
+    procedures_of,
+    studies_of_order,
+    study,
+)
 from heliograph.care.worklist.states import ACTIVE, DeliveryState, is_finished, next_state
 from heliograph.governance.tenancy import grants
 from heliograph.kit.actor import system
@@ -73,18 +82,39 @@ def order_changed(work: Work, order_id: UUID) -> None:
         raise NotFound()
     for study_id in studies_of_order(work.session, order_id):
         ensure_case(work, order_id, study_id)
-    for case in _cases_of_order(work, order_id):
-        change_priority(work, case, order.priority)
-        _describe_again(work, case, order_id)
+    cases = order_joined(work, order_id)
+    for case in cases:
         for joined in studies_of_case(work, case.id):
             if order.priority in ARRIVING:
                 make_ready(work, joined.id)
+    if order.status != "cancel_requested":
+        cancel_settled(work, order_id, cases)
+
+
+def order_joined(work: Work, order_id: UUID) -> list[Case]:
+    """The cases of an order, locked: their name and urgency are of all the orders that they answer."""
+    cases = _cases_of_order(work, order_id)
+    for case in cases:
+        change_priority(work, case, _most_urgent(work, case))
+        _describe_again(work, case)
+    return cases
 
 
 def order_cancelled(work: Work, order_id: UUID) -> None:
-    """Nobody reads for a cancelled order any more; what was signed stays."""
+    """Nobody reads for a cancelled order any more; what was signed stays. A case that answers other orders too goes on for them."""
+    clear_alarm(work, ALARM, order_id)
     for case in _cases_of_order(work, order_id):
-        cancel_case(work, case, "The order was cancelled.")
+        if any(o.status != "cancelled" for o in _orders_of(work, case)):
+            change_priority(work, case, _most_urgent(work, case))
+            _describe_again(work, case)
+            record_case(work, "case.order_left", case, order_id=order_id)
+        else:
+            cancel_case(work, case, "The order was cancelled.")
+
+
+def order_cancel_asked(work: Work, order_id: UUID, *, is_reported: bool) -> None:
+    """The site cancelled an order after images came, or (`is_reported`) after its report."""
+    cancel_asked(work, order_id, _cases_of_order(work, order_id), is_reported=is_reported)
 
 
 def cancel_case(work: Work, case: Case, reason: str) -> None:
@@ -172,9 +202,10 @@ def close_if_finished(work: Work, case: Case) -> bool:
     return True
 
 
-def _describe_again(work: Work, case: Case, order_id: UUID) -> None:
+def _describe_again(work: Work, case: Case) -> None:
     """Other procedures, while nobody has opened the case: its name and class follow."""
-    procedures = procedures_of(work.session, order_id)
+    live = [o for o in _orders_of(work, case) if o.status != "cancelled"]
+    procedures = [p for order in live for p in procedures_of(work.session, order.id)]
     words = " + ".join(dict.fromkeys(p.description for p in procedures))
     if not procedures or (case.description, case.exam_class) == (words, procedures[0].exam_class):
         return
@@ -183,6 +214,18 @@ def _describe_again(work: Work, case: Case, order_id: UUID) -> None:
     case.description, case.exam_class = words, procedures[0].exam_class
     work.session.flush()
     record_case(work, "case.exam_changed", case, exam_class=case.exam_class)
+
+
+def _orders_of(work: Work, case: Case) -> list[OrderFacts]:
+    """The orders that a case answers, the first received first."""
+    found = (order_facts(work.session, i) for i in orders_of_case(work.session, case.id))
+    return [o for o in found if o is not None]
+
+
+def _most_urgent(work: Work, case: Case) -> str:
+    """Of the orders that go on; of one that none goes on for, its own."""
+    live = [o.priority for o in _orders_of(work, case) if o.status != "cancelled"]
+    return min(live, key=rank) if live else case.priority
 
 
 def _cases_of_order(work: Work, order_id: UUID) -> list[Case]:

@@ -17,9 +17,15 @@ def is_on_hold(session: ActorSession, case_id: UUID) -> bool:
     return _open(session, case_id) is not None
 
 
-def hold(work: Work, case: Case, reason: str) -> None:
+def reason(session: ActorSession, case_id: UUID) -> str | None:
+    """Why the case is held. None: it isn't."""
+    interval = _open(session, case_id)
+    return interval.reason if interval is not None else None
+
+
+def hold(work: Work, case: Case, why: str) -> None:
     """Holds a case (locked by the caller). The clock goes on. Raises: ReasonNeeded, OnHold."""
-    if not reason.strip():
+    if not why.strip():
         raise ReasonNeeded()
     if is_on_hold(work.session, case.id):
         raise OnHold()
@@ -28,13 +34,13 @@ def hold(work: Work, case: Case, reason: str) -> None:
             organization_id=case.organization_id,
             case_id=case.id,
             kind="hold",
-            reason=reason.strip(),
+            reason=why.strip(),
             begun_by=work.actor.id,
             begun_at=work.now,
         )
     )
     work.session.flush()
-    _record(work, "case.held", case, reason.strip())
+    _record(work, "case.held", case, why.strip())
 
 
 def resume(work: Work, case: Case) -> None:

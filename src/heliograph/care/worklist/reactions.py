@@ -14,8 +14,10 @@ from heliograph.care.worklist.changes import (
     images_came,
     images_left,
     images_moved,
+    order_cancel_asked,
     order_cancelled,
     order_changed,
+    order_joined,
     patients_merged,
 )
 from heliograph.care.worklist.held_alarms import raise_full, raise_held
@@ -51,6 +53,7 @@ def on_quarantine_full(work: Work, event: QuarantineFull) -> None:
 def on_study_matched(work: Work, event: StudyMatched) -> None:
     """A study answers an order."""
     ensure_case(work, event.order_id, event.study_id)
+    order_joined(work, event.order_id)
     clear_alarm(work, "unmatched_study", event.study_id)
 
 
@@ -93,9 +96,11 @@ def on_study_completed(work: Work, event: StudyCompleted) -> None:
 
 
 def on_order_changed(work: Work, event: OrderChanged) -> None:
-    """An order came, changed or was cancelled."""
+    """An order came, changed, was cancelled, or the site wants it cancelled."""
     if event.change == "cancelled":
         order_cancelled(work, event.order_id)
+    elif event.change in ("cancel_requested", "cancel_refused"):
+        order_cancel_asked(work, event.order_id, is_reported=event.change == "cancel_refused")
     else:
         order_changed(work, event.order_id)
 

@@ -14,6 +14,8 @@ __all__ = ["KINDS", "Feed", "Taken"]
 
 KINDS: Final[Mapping[tuple[str, str], Callable[[Work, Message, Feed], Taken]]] = {
     ("ORM", "O01"): orders.take,
+    ("OMI", "O23"): orders.take,
+    ("OMG", "O19"): orders.take,
     **adt.KINDS,
     **oru_in.KINDS,
 }

@@ -12,7 +12,7 @@ from heliograph.care.orders.exam_classes import laterality_of
 from heliograph.care.orders.incoming import Control, IncomingPatient, IncomingProcedure, OrderMessage, OrderNumbers
 from heliograph.care.orders.rules import priority_of
 from heliograph.exchange.hl7.faults import BadOrder
-from heliograph.exchange.hl7.mapped import Found, Scope, look, read
+from heliograph.exchange.hl7.mapped import Found, Scope, read
 from heliograph.exchange.hl7.pid import Site, patient_of
 from heliograph.kit.codecs.hl7 import (
     BadDtm,
@@ -25,7 +25,7 @@ from heliograph.kit.codecs.hl7 import (
     parse_dtm,
 )
 
-__all__ = ["BadOrder", "Site", "order_messages"]
+__all__ = ["BadOrder", "Site", "order_messages", "side_of"]
 
 CONTROLS: Final[dict[str, Control]] = {
     # Table 0119, ORC-1.
@@ -206,7 +206,7 @@ def _procedure(
         code=code,
         modality=site.mapping.modalities.get((modality or "").upper(), modality),
         body_part=found["body_part"].text,
-        laterality=_side(side.texts) or (None if side.is_null else laterality_of(description)),
+        laterality=side_of(side.texts) or (None if side.is_null else laterality_of(description)),
         study_instance_uid=uid,
         placer_number=found["placer_number"].text,
         filler_number=found["filler_number"].text,
@@ -215,7 +215,7 @@ def _procedure(
     )
 
 
-def _side(texts: tuple[str, ...]) -> str | None:
+def side_of(texts: tuple[str, ...]) -> str | None:
     """L, R or B of the codes and words for a side; 50 is both (table 0495)."""
     words = " ".join("bilateral" if text.strip() == "50" else text for text in texts)
     return laterality_of(words)
@@ -276,9 +276,3 @@ def _with_study_uid(order: OrderMessage) -> OrderMessage:
         return order
     (uid,) = uids
     return replace(order, procedures=tuple(replace(p, study_instance_uid=uid) for p in order.procedures))
-
-
-def preview_fields(message: Message, site: Site) -> list[dict[str, Found]]:
-    """What the mapping finds in each group of the message, for a person to see; nothing is refused."""
-    values = {n: v for n, v in site.mapping.values.items() if v.reads != "identifier"}
-    return [{n: look(v, Scope(message, group)) for n, v in values.items()} for group in message.groups()]
