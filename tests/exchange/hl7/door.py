@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import create_engine, text
+from sqlalchemy.orm import Session
 
 from heliograph.app.context import Context
 from heliograph.exchange.hl7.server import Door as Listening
@@ -16,6 +18,7 @@ from heliograph.exchange.hl7.server import start
 from heliograph.kit.codecs.hl7 import Ack, parse_ack
 from heliograph.kit.net.mllp import send
 from heliograph.kit.net.mllp_framing import FrameReader, frame
+from heliograph.records.sites.model import Endpoint
 
 MSH = r"MSH|^~\&|NFRIS|NORFJORD|HELIO|HUB|20261125023000+0100||ORM^O01|{control}|P|2.3.1"
 PID = "PID|1||NF-7001^^^NORFJORD^MR~15117711223^^^FNR^NI||Bakke^Solveig^M^^^^L||19771115|F"
@@ -95,6 +98,27 @@ def change_feed(owner_url: str, sender: str, **columns: object) -> None:
         changed = connection.execute(statement, {**columns, "sender": sender})
     engine.dispose()
     assert changed.rowcount == 1
+
+
+def add_feed(
+    owner_url: str, organization: UUID, facility: UUID, application: str, facility_name: str, **columns: object
+) -> UUID:
+    """A further feed; its id."""
+    row = Endpoint(
+        organization_id=organization,
+        facility_id=facility,
+        kind="hl7_in",
+        name=f"{application} feed",
+        application=application,
+        facility_name=facility_name,
+        **columns,
+    )
+    engine = create_engine(owner_url)
+    with Session(engine, expire_on_commit=False) as session:
+        session.add(row)
+        session.commit()
+    engine.dispose()
+    return row.id
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from heliograph.care.worklist import jobs as worklist
 from heliograph.care.worklist.held_alarms import clear_held_alarms
 from heliograph.exchange.dimse import commit_jobs as commitments
 from heliograph.exchange.dimse import scu_jobs as transfers
+from heliograph.exchange.hl7 import held as messages
 from heliograph.governance.access.sign_in import forget_old_attempts
 from heliograph.governance.audit.keys import audit_key
 from heliograph.governance.audit.seal import seal
@@ -44,6 +45,7 @@ def sweeps(context: Context) -> list[Tick]:
             lambda: questions.raise_unanswered(works, minutes=settings.question_alarm_minutes),
         ),
         Tick("questions that are settled", 5.0, lambda: questions.close_settled(works)),
+        Tick("alarms of held messages that are over", 5.0, lambda: messages.clear_held_alarms(works)),
         Tick("deliveries that are due", 1.0, lambda: ledger.enqueue_due(works, settings)),
         Tick("transfers that are due", 2.0, lambda: transfers.enqueue_due(works)),
         Tick("storage commitments that are due", 2.0, lambda: commitments.enqueue_due(works)),

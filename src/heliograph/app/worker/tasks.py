@@ -15,6 +15,8 @@ from heliograph.care.results import jobs as results
 from heliograph.care.results.receive import KEEP as KEEP_ATTACHMENT
 from heliograph.exchange.dimse import commit_jobs
 from heliograph.exchange.dimse.scu_jobs import run_transfer
+from heliograph.exchange.hl7.replies import TASK as REPLY
+from heliograph.exchange.hl7.replies import send_reply
 from heliograph.kit import jobs
 from heliograph.records.archive.commitments import TASK as COMMITMENT
 from heliograph.records.sites.transfers import TASK as TRANSFER
@@ -51,6 +53,16 @@ def _jobs(context: Context, stop: threading.Event) -> dict[str, Callable[..., An
             transfer_id=transfer_id,
         )
 
+    def reply(organization_id: str, endpoint_id: str, message_id: str, attempt: int) -> None:
+        send_reply(
+            context.works,
+            context.settings,
+            organization_id=organization_id,
+            endpoint_id=endpoint_id,
+            message_id=message_id,
+            attempt=attempt,
+        )
+
     def commitment(organization_id: str, commitment_id: str) -> None:
         commit_jobs.report(
             context.works,
@@ -65,4 +77,4 @@ def _jobs(context: Context, stop: threading.Event) -> dict[str, Callable[..., An
             context.works, context.objects, organization_id=organization_id, attachment_id=attachment_id
         )
 
-    return {KEEP_ATTACHMENT: keep_attachment, DELIVER: deliver, TRANSFER: transfer, COMMITMENT: commitment}
+    return {KEEP_ATTACHMENT: keep_attachment, DELIVER: deliver, TRANSFER: transfer, COMMITMENT: commitment, REPLY: reply}

@@ -33,7 +33,7 @@ from heliograph.exchange.hl7.refuse import (
     refusal_of,
     unacceptable,
 )
-from heliograph.exchange.hl7.senders import DATABASE_AWAY, Sent, sent
+from heliograph.exchange.hl7.senders import DATABASE_AWAY, Feeds, Sent, sent
 from heliograph.kit.codecs.hl7 import Message
 from heliograph.kit.errors import HeliographError
 from heliograph.kit.net.mllp import Peer
@@ -57,13 +57,25 @@ class _Behind(Exception):
     """Earlier messages of the feed were taken over and are not processed yet: they come first."""
 
 
-def handle(works: WorkFactory, payload: bytes, peer: Peer, *, later: Later, first: First) -> bytes | None:
+class _Changed(Exception):
+    """The feed is not any more what was remembered of it."""
+
+
+def handle(
+    works: WorkFactory, payload: bytes, peer: Peer, *, later: Later, first: First, feeds: Feeds | None = None
+) -> bytes | None:
     """The answer to `payload`; None where none is due (an acknowledgement, or what MSH-15 and MSH-16 say).
 
     Raises:
         OperationalError, InterfaceError, TimeoutError, Unavailable: the database is away; nothing was kept, the sender must retry.
     """
-    return answer_to(works, sent(works, payload, peer), later=later, first=first)
+    found = sent(works, payload, peer, feeds)
+    try:
+        return answer_to(works, found, later=later, first=first)
+    except _Changed:
+        if feeds is not None:
+            feeds.forget(found)
+        return answer_to(works, sent(works, payload, peer), later=later, first=first)
 
 
 def answer_to(works: WorkFactory, sent: Sent, *, later: Later, first: First, is_batched: bool = False) -> bytes | None:
@@ -79,6 +91,8 @@ def answer_to(works: WorkFactory, sent: Sent, *, later: Later, first: First, is_
     else:
         refusal = None if sent.is_file else barred(feed.endpoint, sent.peer)
         refusal = refusal or unacceptable(message, feed.endpoint)
+        if refusal is not None and sent.mark is not None:
+            raise _Changed  # rather than refuse by what is remembered
     if conditions.is_deferred:
         good, answer = _commit(works, sent, refusal, later)
         return answer if conditions.wants_accept(good=good) else None
@@ -134,6 +148,8 @@ def _process(works: WorkFactory, sent: Sent, first: First) -> tuple[bool, bytes]
         try:
             with works.begin(sent.actor) as work:
                 return _take(work, sent, feed)
+        except _Changed:
+            raise
         except _Behind:
             first(works, feed.endpoint.id, feed.endpoint.organization_id)
         except DATABASE_AWAY:
@@ -182,14 +198,10 @@ def _known(work: Work, sent: Sent, feed: Feed) -> Known:
     """What the log says to this message. Of two that come at once under one control id, the second waits here for the first."""
     control_id = safe(sent.message.control_id if sent.message else None) or ""
     lock_control_id(work, feed.endpoint.id, control_id)
-    return look(
-        work.session,
-        feed.endpoint.id,
-        control_id,
-        sent.payload,
-        work.now,
-        repeats_control_ids=feed.endpoint.repeats_control_ids,
-    )
+    known = look(work.session, feed.endpoint, control_id, sent.payload, work.now)
+    if sent.mark is not None and sent.mark != known.mark:
+        raise _Changed
+    return known
 
 
 def _again(work: Work, sent: Sent, known: Known, answer: bytes) -> bytes:

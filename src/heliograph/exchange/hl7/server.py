@@ -11,6 +11,7 @@ import structlog
 from heliograph.exchange.hl7 import batches, inbound
 from heliograph.exchange.hl7.afterwards import Afterwards, process_feed
 from heliograph.exchange.hl7.files import Files
+from heliograph.exchange.hl7.senders import Feeds
 from heliograph.kit.errors import Invalid
 from heliograph.kit.net.dicom.tls import ServerTls, TlsFiles, TlsNotReady
 from heliograph.kit.net.mllp import Handler, MllpListener, Notice, Peer
@@ -38,13 +39,13 @@ class Door:
 
     def __init__(self, part: Part) -> None:
         settings, works = part.settings, part.works
-        self._afterwards = Afterwards(works)
+        self._afterwards, feeds = Afterwards(works), Feeds()
         self._files = Files(works, settings.hl7_files_dir, settings.hl7_message_mb << 20)
 
         def handle(payload: bytes, peer: Peer) -> bytes | None:
             if batches.is_batch(payload):
                 return batches.handle(works, payload, peer, later=self._afterwards.later, first=process_feed)
-            return inbound.handle(works, payload, peer, later=self._afterwards.later, first=process_feed)
+            return inbound.handle(works, payload, peer, later=self._afterwards.later, first=process_feed, feeds=feeds)
 
         tls = tls_of(settings)
         self._plain = _listener(settings, settings.hl7_port, handle) if settings.hl7_plain else None

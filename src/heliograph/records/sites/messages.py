@@ -9,9 +9,10 @@ from datetime import datetime
 from typing import Literal, cast
 from uuid import UUID
 
-from sqlalchemy import Table, func, insert, select
+from sqlalchemy import func, select, text
 
 from heliograph.kit.db.session import ActorSession
+from heliograph.kit.ids import uuid7
 from heliograph.kit.work import Work
 from heliograph.records.sites.model import Endpoint, Message
 
@@ -35,6 +36,15 @@ _ACTIONS: Mapping[Fate, str] = {
     "not_sent": "message.not_sent",
 }
 _OUTCOMES: Mapping[Fate, str] = {"held": "refused", "rejected": "refused", "no_answer": "failed"}
+
+
+_INSERT = text(
+    "insert into sites.messages (id, organization_id, endpoint_id, direction, received_at, peer, control_id, message_type, payload, "
+    "payload_sha256, answer, acknowledgement, fate, fault, order_id, delivery_id, replay_of, answered_at) "
+    "values (:id, :organization_id, :endpoint_id, :direction, :received_at, :peer, :control_id, :message_type, :payload, "
+    ":payload_sha256, :answer, :acknowledgement, :fate, :fault, :order_id, :delivery_id, :replay_of, :answered_at)"
+)
+"""Without RETURNING, since row-level security hides a row without an organisation even from who wrote it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,31 +104,29 @@ def log_message(
     `direction` is in or out; `fault` says what is wrong and where, without patient data. An unknown sender has no organisation: then
     nobody of any organisation sees the row.
     """
-    message_id: UUID = work.session.execute(select(func.uuidv7())).scalar_one()
-    # Without RETURNING, since row-level security hides a row without an organisation even from who wrote it.
+    message_id = uuid7()
     work.session.execute(
-        insert(cast(Table, Message.__table__))
-        .values(
-            id=message_id,
-            organization_id=organization_id,
-            endpoint_id=endpoint_id,
-            direction=direction,
-            received_at=work.now,
-            peer=peer,
-            control_id=control_id,
-            message_type=message_type,
-            payload=payload,
-            payload_sha256=hashlib.sha256(payload).digest(),
-            answer=answer,
-            acknowledgement=acknowledgement,
-            fate=fate,
-            fault=fault,
-            order_id=order_id,
-            delivery_id=delivery_id,
-            replay_of=replay_of,
-            answered_at=work.now if answer is not None else None,
-        )
-        .inline()
+        _INSERT,
+        {
+            "id": message_id,
+            "organization_id": organization_id,
+            "endpoint_id": endpoint_id,
+            "direction": direction,
+            "received_at": work.now,
+            "peer": peer,
+            "control_id": control_id,
+            "message_type": message_type,
+            "payload": payload,
+            "payload_sha256": hashlib.sha256(payload).digest(),
+            "answer": answer,
+            "acknowledgement": acknowledgement,
+            "fate": fate,
+            "fault": fault,
+            "order_id": order_id,
+            "delivery_id": delivery_id,
+            "replay_of": replay_of,
+            "answered_at": work.now if answer is not None else None,
+        },
     )
     work.record(
         _ACTIONS[fate],

@@ -245,7 +245,7 @@ class Message(Base):
     __tablename__ = "messages"
     __table_args__ = (
         Index("ix_messages_organization", "organization_id", "received_at"),
-        Index("ix_messages_control", "endpoint_id", "control_id"),
+        Index("ix_messages_control", "endpoint_id", "control_id", "payload_sha256"),
         Index("ix_messages_organization_control", "organization_id", "control_id"),
         Index("ix_messages_order", "order_id", postgresql_where="order_id is not null"),
         Index("ix_messages_replay", "replay_of", postgresql_where="replay_of is not null"),

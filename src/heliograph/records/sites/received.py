@@ -8,12 +8,13 @@ from datetime import datetime, timedelta
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import Row, Table, select, text, update
+from sqlalchemy import Table, select, text, update
 
 from heliograph.kit.db.session import ActorSession
 from heliograph.kit.work import Work
 from heliograph.records.sites.messages import Fate
 from heliograph.records.sites.model import Endpoint, Message
+from heliograph.records.sites.queries import EndpointFacts
 
 CONFLICT_DAYS = 30
 """A control id is another message's for so long; later its sender has begun to count anew. Its own bytes are known for ever."""
@@ -21,15 +22,22 @@ CONFLICT_DAYS = 30
 _COLUMNS = "select m.fate, m.answer, m.acknowledgement, m.order_id"
 _SAME = "m.endpoint_id = :endpoint and m.control_id = :control and m.payload_sha256 = :digest and m.direction = 'in'"
 _BEHIND = "exists (select 1 from sites.messages w where w.endpoint_id = :endpoint and w.fate = 'received')"
+_MARK = (
+    "(select string_agg(concat_ws('/', e.id, e.xmin, f.xmin, o.xmin), ',' order by e.id) from sites.endpoints e "
+    "join sites.facilities f on f.id = e.facility_id join tenancy.organizations o on o.id = e.organization_id "
+    "where e.kind = 'hl7_in' and e.application = :application and e.facility_name = :facility)"
+)
+"""Another one whenever anything of the feeds of these names has changed."""
+_FEEDS_MARK = text(f"select {_MARK}")
 _LOOK = text(
-    f"select s.*, {_BEHIND} as is_behind, exists (select 1 from sites.messages o where o.endpoint_id = :endpoint "  # noqa: S608 (built from constants)
+    f"select s.*, {_MARK} as mark, {_BEHIND} as is_behind, exists (select 1 from sites.messages o where o.endpoint_id = :endpoint "  # noqa: S608 (built from constants)
     "and o.control_id = :control and o.payload_sha256 <> :digest and o.direction = 'in' "
     "and o.fate in ('processed', 'received') and o.received_at > :since) as is_taken "
     f"from (values (1)) as v left join lateral ({_COLUMNS} from sites.messages m where {_SAME} "
     "and m.fate in ('processed', 'ignored', 'received', 'held') order by m.fate = 'held', m.id limit 1) s on true"
 )
 _LOOK_REPEATING = text(
-    f"select s.*, {_BEHIND} as is_behind, false as is_taken from (values (1)) as v left join lateral ("  # noqa: S608 (built from constants)
+    f"select s.*, {_MARK} as mark, {_BEHIND} as is_behind, false as is_taken from (values (1)) as v left join lateral ("  # noqa: S608 (built from constants)
     f"{_COLUMNS} from sites.messages m where {_SAME} and m.fate in ('processed', 'ignored', 'received') order by m.id limit 1) s on true"
 )
 _FEEDS = text(
@@ -57,6 +65,8 @@ class Known:
     """Earlier messages of the feed were taken over and are not processed yet."""
     is_taken: bool
     """The control id is another message's."""
+    mark: str | None
+    """As `feeds_mark`, now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,34 +90,30 @@ class DueAnswer:
     port: int | None
 
 
-def look(
-    session: ActorSession,
-    endpoint_id: UUID,
-    control_id: str,
-    payload: bytes,
-    now: datetime,
-    *,
-    repeats_control_ids: bool,
-) -> Known:
+def look(session: ActorSession, endpoint: EndpointFacts, control_id: str, payload: bytes, now: datetime) -> Known:
     """Whether this message came before, by control id and bytes. The caller holds `lock_control_id`.
 
     Of a feed that repeats control ids no id is ever another message's, and what was held for that is processed when it comes again.
     """
-    row = session.execute(
-        _LOOK_REPEATING if repeats_control_ids else _LOOK,
-        {
-            "endpoint": endpoint_id,
-            "control": control_id,
-            "digest": hashlib.sha256(payload).digest(),
-            **({} if repeats_control_ids else {"since": now - timedelta(days=CONFLICT_DAYS)}),
-        },
-    ).one()
-    return _known(row)
-
-
-def _known(row: Row[Any]) -> Known:
+    values: dict[str, Any] = {
+        "endpoint": endpoint.id,
+        "control": control_id,
+        "digest": hashlib.sha256(payload).digest(),
+        "application": endpoint.application,
+        "facility": endpoint.facility_name,
+    }
+    if endpoint.repeats_control_ids:
+        row = session.execute(_LOOK_REPEATING, values).one()
+    else:
+        row = session.execute(_LOOK, values | {"since": now - timedelta(days=CONFLICT_DAYS)}).one()
     answer = bytes(row.answer) if row.answer is not None else None
-    return Known(row.fate, answer, row.acknowledgement, row.order_id, row.is_behind, row.is_taken)
+    return Known(row.fate, answer, row.acknowledgement, row.order_id, row.is_behind, row.is_taken, row.mark)
+
+
+def feeds_mark(session: ActorSession, application: str, facility_name: str) -> str | None:
+    """What the feeds of these names are now, as a mark that is another one after each change; None: there are none."""
+    found: str | None = session.scalar(_FEEDS_MARK, {"application": application, "facility": facility_name})
+    return found
 
 
 def waiting_feeds(session: ActorSession) -> list[tuple[UUID, UUID]]:
