@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from sqlalchemy import case, func, update
@@ -17,7 +18,11 @@ from heliograph.records.archive.match_state import lock_accessions
 from heliograph.records.archive.proposals import name_survivor
 from heliograph.records.archive.queries import StudyFacts, studies_of_patient
 from heliograph.records.patients import merge as patients
-from heliograph.records.patients.queries import patient
+from heliograph.records.patients.doubts import IdentityInDoubt, raise_doubt, settle_pair
+from heliograph.records.patients.identify import Told
+from heliograph.records.patients.index import take
+from heliograph.records.patients.names import is_another
+from heliograph.records.patients.queries import find, patient
 
 
 def merge_patients(work: Work, survivor_id: UUID, merged_id: UUID, reason: str) -> UUID:
@@ -27,10 +32,78 @@ def merge_patients(work: Work, survivor_id: UUID, merged_id: UUID, reason: str) 
         NotFound, NotAllowed, ReasonNeeded, SelfMerge, MergedAlready
     """
     _check(work, survivor_id, reason)
+    return _merge(work, survivor_id, merged_id, reason.strip())
+
+
+@dataclass(frozen=True, slots=True)
+class ToldMerge:
+    """What came of a merge that a site told: the patient who goes on, and the merge, None where the two were one already."""
+
+    survivor_id: UUID
+    merge_id: UUID | None
+
+
+def merge_told(work: Work, organization_id: UUID, survivor: Told, retired: Told, reason: str) -> ToldMerge:
+    """A site says that the patient of `retired` is the one of `survivor` (HL7 A40 and its elders). It decides over its own identifiers.
+
+    One that is not known yet is made, so that what comes later under it finds the survivor. Two that are one already, also when the
+    site now names the other of them as the survivor, stay as they are: merges make no circles. Where family name and birth date both
+    differ it is done, and a person is asked to look.
+
+    Raises:
+        SelfMerge: both lists begin with the same identifier.
+        IdentityInDoubt: the survivor is known under another name and birth date; or the retired identifier was merged with somebody
+            else before, which a person must put right.
+        NoIdentifier
+    """
+    kept, gone = survivor.identifiers[0], retired.identifiers[0]
+    if (kept.authority, kept.value) == (gone.authority, gone.value):
+        raise patients.SelfMerge
+    rest = tuple(i for i in survivor.identifiers[1:] if (i.authority, i.value) != (gone.authority, gone.value))
+    to = take(work, organization_id, replace(survivor, identifiers=(kept, *rest))).patient
+    known = find(work.session, organization_id, gone.authority, gone.value)
+    if known is not None and known.id == to.id:
+        return ToldMerge(to.id, None)
+    if known is not None and known.merge_id is not None:
+        raise IdentityInDoubt(
+            organization_id,
+            to.id,
+            other_id=known.id,
+            detail="The retired identifier was merged with another patient before; a person must decide.",
+        )
+    named = {(i.authority, i.value) for i in (kept, *rest)}
+    own = (gone, *(i for i in retired.identifiers[1:] if (i.authority, i.value) not in named))
+    merged = take(work, organization_id, replace(retired, identifiers=own), change=False).patient
+    merge_id = _merge(work, to.id, merged.id, reason)
+    if is_another(to, merged.family_name, merged.birth_date):
+        raise_doubt(work, organization_id, to.id, "merged_differ", other_id=merged.id, merge_id=merge_id)
+    return ToldMerge(to.id, merge_id)
+
+
+def rename_told(work: Work, organization_id: UUID, patient: Told, former: Told) -> UUID:
+    """A site gave a patient another identifier (HL7 A47): the same patient bears both. Nothing is merged. Returns the patient.
+
+    Raises: IdentityInDoubt, where the two identifiers name two patients or name and birth date differ; NoIdentifier.
+    """
+    now, before = patient.identifiers[0], former.identifiers[0]
+    holder = find(work.session, organization_id, before.authority, before.value)
+    bearer = find(work.session, organization_id, now.authority, now.value)
+    if holder is not None and bearer is not None and holder.id != bearer.id:
+        words = (
+            "The new identifier and the former one name two patients here; a person must decide whether they are one."
+        )
+        raise IdentityInDoubt(organization_id, bearer.id, other_id=holder.id, detail=words)
+    first = before if holder is not None and bearer is None else now
+    given = dict.fromkeys((first, *patient.identifiers, *former.identifiers))
+    return take(work, organization_id, replace(patient, identifiers=tuple(given))).patient.id
+
+
+def _merge(work: Work, survivor_id: UUID, merged_id: UUID, reason: str) -> UUID:
     following = _locked_studies(work, merged_id)
-    made, is_new = patients.merge(work, survivor_id, merged_id, reason.strip())
+    made, is_new = patients.merge(work, survivor_id, merged_id, reason)
     if not is_new:
         return made.id
+    settle_pair(work, survivor_id, merged_id, reason)
     for study in following:
         name_survivor(work, study.id, survivor_id, made.id, made.reason)
     moved = work.session.scalars(
