@@ -10,7 +10,11 @@ revision = "0017"
 down_revision = "0016"
 
 OWN = "organization_id = any((select tenancy.actor_organizations())::uuid[])"
-OF_A_CASE = "exists (select 1 from worklist.cases p where p.id = tellings.case_id and p.organization_id = tellings.organization_id)"
+
+
+def of_a_case(table: str) -> str:
+    """The row's case can be seen, and is of the same organisation."""
+    return f"exists (select 1 from worklist.cases p where p.id = {table}.case_id and p.organization_id = {table}.organization_id)"
 
 
 def upgrade() -> None:
@@ -80,17 +84,40 @@ def upgrade() -> None:
         schema="delivery",
     )
     op.create_index("ix_tellings_case", "tellings", ["case_id"], schema="delivery")
+    op.create_table(
+        "withdrawals",
+        sa.Column("id", sa.UUID(), server_default=sa.text("uuidv7()"), nullable=False),
+        sa.Column("organization_id", sa.UUID(), nullable=False),
+        sa.Column("case_id", sa.UUID(), nullable=False),
+        sa.Column("report_version_id", sa.UUID(), nullable=False),
+        sa.Column("because", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("withdrawn_by", sa.UUID(), nullable=False),
+        sa.Column("withdrawn_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("because in ('wrong_patient','other')", name=op.f("ck_withdrawals_because")),
+        sa.ForeignKeyConstraint(["case_id"], ["worklist.cases.id"], name=op.f("fk_withdrawals_case_id")),
+        sa.ForeignKeyConstraint(
+            ["organization_id"], ["tenancy.organizations.id"], name=op.f("fk_withdrawals_organization_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["report_version_id"], ["reading.report_versions.id"], name=op.f("fk_withdrawals_report_version_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_withdrawals")),
+        sa.UniqueConstraint("report_version_id", name=op.f("uq_withdrawals_report_version_id")),
+        schema="reading",
+    )
+    op.create_index("ix_withdrawals_case", "withdrawals", ["case_id"], schema="reading")
     app_role = context.config.attributes["app_role"]
-    op.execute("alter table delivery.tellings enable row level security")
-    op.execute(
-        f"create policy tenants on delivery.tellings using ({OWN} or {OF_A_CASE}) with check ({OWN} or {OF_A_CASE})"
-    )
-    op.execute(
-        "create trigger note_change after insert or update or delete on delivery.tellings for each row "
-        "when (coalesce(current_setting('heliograph.changed', true), '') = '') "
-        "execute function tenancy.note_change()"
-    )
-    op.execute(f'revoke update, delete on delivery.tellings from "{app_role}"')  # what was told stays on record
+    for table in ("delivery.tellings", "reading.withdrawals"):
+        seen = f"{OWN} or {of_a_case(table.split('.')[1])}"
+        op.execute(f"alter table {table} enable row level security")
+        op.execute(f"create policy tenants on {table} using ({seen}) with check ({seen})")
+        op.execute(
+            f"create trigger note_change after insert or update or delete on {table} for each row "
+            "when (coalesce(current_setting('heliograph.changed', true), '') = '') "
+            "execute function tenancy.note_change()"
+        )
+        op.execute(f'revoke update, delete on {table} from "{app_role}"')  # what was told and withdrawn stays on record
 
 
 def _check(schema: str, table: str, name: str, condition: str) -> None:

@@ -35,6 +35,7 @@ VALUES: dict[str, Any] = {
     "worklist.case_intervals.kind": "hold",
     "reading.report_versions.kind": "final",
     "delivery.deliveries.channel": "page",
+    "reading.withdrawals.because": "other",
     "delivery.tellings.way": "phone",
     "patients.doubts.kind": "two_patients",
     "results.site_reports.status": "final",

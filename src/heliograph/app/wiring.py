@@ -6,7 +6,7 @@ from heliograph.care.delivery import reactions as delivery
 from heliograph.care.delivery.events import DeliveryAcknowledged, DeliveryCancelled
 from heliograph.care.orders import reactions as orders
 from heliograph.care.orders.events import OrderChanged, PatientsMerged, StudyMatched, StudyMoved, StudyUnmatched
-from heliograph.care.reading.events import ReportSigned
+from heliograph.care.reading.events import ReportSigned, ReportWithdrawn
 from heliograph.care.results import reactions as results
 from heliograph.care.worklist import reactions as worklist
 from heliograph.kit.events import Reactions
@@ -34,6 +34,7 @@ def wire(reactions: Reactions) -> Reactions:
     reactions.on(OrderChanged, worklist.on_order_changed)
     # Signing ends the read itself (a preliminary version may leave it open), so the worklist need not hear of it.
     reactions.on(ReportSigned, delivery.on_report_signed)
+    reactions.on(ReportWithdrawn, delivery.on_report_withdrawn)
     reactions.on(ReportSigned, results.on_report_signed)
     reactions.on(DeliveryAcknowledged, worklist.on_delivery_acknowledged)
     reactions.on(DeliveryCancelled, worklist.on_delivery_cancelled)

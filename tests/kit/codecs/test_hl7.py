@@ -21,6 +21,7 @@ from heliograph.kit.codecs.hl7 import (
     Fault,
     FieldMissing,
     Hd,
+    Header,
     Interpreter,
     Lines,
     Location,
@@ -607,10 +608,15 @@ def _oru(**changes: object) -> Oru:
             Pdf(Code("PDF", "Signed report PDF", "NBDOC"), PDF, "F", source="RISX"),
         ),
     )
-    oru = Oru(
+    header = Header(
         sender=Endpoint(Hd("HELIOGRAPH"), Hd("HUB")),
         receiver=Endpoint(Hd("RISX"), Hd("NORTHBAY")),
         control_id="H-1",
+        sent_at=SIGNED,
+    )
+    of_header = {name: changes.pop(name) for name in ("charset",) if name in changes}
+    oru = Oru(
+        header=replace(header, **of_header),  # type: ignore[arg-type]
         patient=Patient(
             (PatientIdentifier("104417", AUTHORITY), PatientIdentifier("NX-1", Hd("NATID"), "NI")),
             (Name("Okonkwo-Reyes", "Tamsin", "J"),),
@@ -618,7 +624,6 @@ def _oru(**changes: object) -> Oru:
             "F",
         ),
         results=(result,),
-        sent_at=SIGNED,
         visit=Visit("E", PatientIdentifier("V-90311", AUTHORITY, "VN")),
         version_marker="v2",
     )

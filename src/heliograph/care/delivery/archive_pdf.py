@@ -1,4 +1,4 @@
-"""The report as an Encapsulated PDF (PS3.3 A.45.1), filed in each study that it interprets."""
+"""The report as an Encapsulated PDF (PS3.3 A.45.1), filed in each study that it interprets. A withdrawn one is filed beside it, marked."""
 
 from __future__ import annotations
 
@@ -74,14 +74,16 @@ def encapsulate(pdf: bytes, report: VersionFacts, study: StudyFacts, exam: str) 
     ds.AcquisitionDateTime = None
     ds.BurnedInAnnotation = "YES"
     ds.RecognizableVisualFeatures = "NO"
-    ds.DocumentTitle = f"{exam}, report {report.number}"[:1024]
+    words = "withdrawn report" if report.state == "withdrawn" else "report"
+    ds.DocumentTitle = f"{exam}, {words} {report.number}"[:1024]
     ds.ConceptNameCodeSequence = Sequence([_code(*document_code())])
-    ds.VerificationFlag = "VERIFIED" if report.kind != "preliminary" else "UNVERIFIED"
+    ds.VerificationFlag = "VERIFIED" if report.kind != "preliminary" and report.state == "signed" else "UNVERIFIED"
     ds.MIMETypeOfEncapsulatedDocument = "application/pdf"
     ds.EncapsulatedDocument = pdf + b"\x00" * (len(pdf) % 2)
     ds.EncapsulatedDocumentLength = len(pdf)  # before padding, since padding adds a byte
     ds.SOPClassUID = EncapsulatedPDFStorage
-    ds.SOPInstanceUID = _uid("instance", report.id, study.study_instance_uid)
+    is_withdrawn = report.state == "withdrawn"
+    ds.SOPInstanceUID = _uid("withdrawn" if is_withdrawn else "instance", report.id, study.study_instance_uid)
     return _part10(ds)
 
 

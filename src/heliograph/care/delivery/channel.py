@@ -43,7 +43,7 @@ class Prepared:
 
     payload: bytes
     message_type: str
-    """In the message log: ORU^R01, DICOM ..."""
+    """In the message log: ORU^R01, DICOM ... Not asked for where `Try.kept` is sent again."""
     peer: str
     """Where to, for the message log: without user names, passwords and patient data."""
     to: Any = None

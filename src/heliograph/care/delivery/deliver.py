@@ -36,9 +36,13 @@ WAITS_FOR_EARLIER = (
     "exists (select 1 from delivery.deliveries e where e.case_id = d.case_id and e.channel = d.channel "
     "and e.endpoint_id is not distinct from d.endpoint_id "
     "and (e.version_number, e.is_withdrawal) < (d.version_number, d.is_withdrawal) "
-    "and e.state not in ('acknowledged', 'cancelled') and not (e.state = 'held' and e.hold_kind = 'by_hand'))"
+    "and case when e.state = 'cancelled' or (e.state = 'held' and e.hold_kind = 'by_hand') "
+    "then e.sent_at >= :cut_off and e.acknowledged_at is null "
+    "and not exists (select 1 from delivery.delivery_attempts a where a.delivery_id = e.id and a.at >= e.sent_at) "
+    "else e.state <> 'acknowledged' end)"
 )
-"""An addendum never overtakes what it adds to: it waits until a destination has the version before it, or a person has let it pass."""
+"""An addendum never overtakes what it adds to: it waits until a destination has the version before it, or a person has let it pass and
+no try of that one is on its way. Needs the parameter `cut_off`."""
 
 _CLAIM = text(
     "update delivery.deliveries d set state = 'sent', sent_at = :now, "  # noqa: S608 (built from a constant)
@@ -171,7 +175,8 @@ def record_result(work: Work, delivery_id: UUID, result: Result, control_id: str
     if control_id not in (None, row.message_control_id):
         return
     row.acknowledgement_code = result.code
-    step = step_after(result.outcome, errors_in_a_row(before))
+    # What an earlier message of this delivery met does not count: one sent anew begins anew.
+    step = step_after(result.outcome, errors_in_a_row(before[len(before) - row.attempts + 1 :]))
     if step == "acknowledge":
         acknowledged(work, row)
         return

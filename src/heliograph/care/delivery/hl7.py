@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from heliograph.care.delivery.channel import Prepared, Result, Try, connect_timeout
 from heliograph.care.delivery.errors import CannotBuild
-from heliograph.care.delivery.oru import build_message
+from heliograph.care.delivery.oru import message_for
 from heliograph.care.delivery.rules import Outcome
 from heliograph.kit.codecs.hl7 import Ack, NotAnAck, NotHl7, parse_ack
 from heliograph.kit.net import mllp
@@ -17,17 +17,19 @@ def prepare(work: Work, settings: Settings, one: Try) -> Prepared:
     to = one.destination
     if to is None or not to.host or not to.port:
         raise CannotBuild("This destination has no address.")
-    payload = one.kept
-    if payload is None:
-        payload = build_message(
-            work.session,
-            one.version_id,
-            to,
-            one.control_id,
-            work.now,
-            processing_id="T" if settings.demonstration else "P",
-        )
-    return Prepared(payload, "ORU^R01", f"{to.host}:{to.port}", (to.host, to.port))
+    at = f"{to.host}:{to.port}"
+    if one.kept is not None:
+        return Prepared(one.kept, "", at, (to.host, to.port))
+    payload, message_type = message_for(
+        work.session,
+        one.version_id,
+        to,
+        one.control_id,
+        work.now,
+        processing_id="T" if settings.demonstration else "P",
+        is_withdrawal=one.is_withdrawal,
+    )
+    return Prepared(payload, message_type, at, (to.host, to.port))
 
 
 def talk(settings: Settings, one: Try, prepared: Prepared) -> Result:

@@ -11,6 +11,7 @@ from heliograph.care.delivery.deliver import WAITS_FOR_EARLIER, cut_off
 from heliograph.care.delivery.queries import delivery
 from heliograph.care.delivery.queue import TASK, enqueue, queue_deliveries
 from heliograph.care.delivery.rules import URGENT, URGENT_LIMIT, USUAL_LIMIT
+from heliograph.care.delivery.withdraw import withdraw_deliveries
 from heliograph.care.reading.queries import version
 from heliograph.care.worklist.alarms import raise_alarm
 from heliograph.governance.tenancy.queries import active_organizations
@@ -40,15 +41,27 @@ _MISSING = text(
     "where v.state = 'signed' and not exists (select 1 from delivery.deliveries d where d.report_version_id = v.id "
     "and d.channel = owed.channel and d.endpoint_id is not distinct from owed.endpoint_id) group by v.id, v.organization_id limit 200"
 )
+# Whatever its state: held by hand or for its order, refused, failed, on its way. A report that waits for its order is one trouble, by
+# however many ways it will go, and the page counts where there is no other way.
 _UNACKNOWLEDGED = text(
     "select d.id, d.organization_id from delivery.deliveries d join worklist.cases c on c.id = d.case_id "
-    "where d.state not in ('acknowledged', 'cancelled') and d.hold_kind is distinct from 'provisional' "
-    "and d.hold_kind is distinct from 'by_hand' "
+    "where d.state not in ('acknowledged', 'cancelled') "
     "and d.created_at < case when c.priority = any(:urgent) then :urgent_before else :usual_before end "
     "and (d.channel <> 'page' or not exists (select 1 from delivery.deliveries o where o.report_version_id = d.report_version_id "
     "and o.endpoint_id is not null)) "
+    "and not (d.hold_kind is not distinct from 'provisional' and exists (select 1 from delivery.deliveries o "
+    "where o.report_version_id = d.report_version_id and o.hold_kind = 'provisional' and o.id < d.id)) "
     "and not exists (select 1 from worklist.alarms a where a.kind in ('report_unacknowledged', 'delivery_failed') "
     "and a.subject_id = d.id and a.cleared_at is null) order by d.created_at limit 200"
+)
+# A withdrawn report's newest version, where a destination that something was sent to was not told.
+_UNTOLD = text(
+    "select distinct v.id, v.organization_id from reading.report_versions v "
+    "join delivery.deliveries d on d.case_id = v.case_id and not d.is_withdrawal and d.sent_at is not null and d.channel <> 'page' "
+    "where v.state = 'withdrawn' and not exists (select 1 from reading.report_versions n where n.report_id = v.report_id "
+    "and n.number > v.number) "
+    "and not exists (select 1 from delivery.deliveries w where w.case_id = d.case_id and w.is_withdrawal and w.channel = d.channel "
+    "and w.endpoint_id is not distinct from d.endpoint_id) limit 200"
 )
 
 
@@ -82,6 +95,23 @@ def _write_missing(works: WorkFactory) -> int:
             written += len(rows)
             if found and rows:
                 words = "A signed report lacked a delivery; it was queued now. Somebody should find out why."
+                raise_alarm(
+                    work, organization_id, "delivery_failed", "report_version", version_id, words, case_id=found.case_id
+                )
+    return written + _write_untold(works)
+
+
+def _write_untold(works: WorkFactory) -> int:
+    with works.read(_everywhere(works)) as work:
+        untold = work.session.execute(_UNTOLD).all()
+    written = 0
+    for version_id, organization_id in untold:
+        with works.begin(system("delivery ledger", organization_id)) as work:
+            found = version(work.session, version_id)
+            rows = withdraw_deliveries(work, found) if found else []
+            written += len(rows)
+            if found and rows:
+                words = "The withdrawal of a report lacked a delivery; it was queued now. Somebody should find out why."
                 raise_alarm(
                     work, organization_id, "delivery_failed", "report_version", version_id, words, case_id=found.case_id
                 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from sqlalchemy import text
@@ -15,7 +15,8 @@ from heliograph.kit.db.session import ActorSession
 
 _ROWS = """
 select d.id, d.organization_id, d.case_id, d.report_version_id, d.version_number, d.channel, d.state, d.attempts, d.next_attempt_at,
-       d.sent_at, d.acknowledged_at, d.acknowledgement_code, d.last_error, d.hold_kind, d.hold_reason,
+       d.sent_at, d.acknowledged_at, d.acknowledgement_code, d.last_error, d.hold_kind, d.hold_reason, d.is_withdrawal,
+       d.cancelled_at, d.cancel_reason, d.created_at,
        case d.channel when 'archive' then 'Archive' when 'page' then f.short_name || '''s page'
             else coalesce(e.name, d.channel) end as destination,
        f.id as facility_id, f.short_name, f.phone, f.time_zone, c.patient_id,
@@ -52,12 +53,62 @@ class DeliveryBrief:
     acknowledgement_code: str | None
     last_error: str | None
     hold_reason: str | None
+    is_withdrawal: bool
+    cancelled_at: datetime | None
+    cancel_reason: str | None
     next_step: str
     """What happened and what comes next, in words; times as at the site."""
     organization_id: UUID
     case_id: UUID
     facility_id: UUID
     patient_id: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class TryBrief:
+    """One try of a delivery, in words."""
+
+    at: datetime
+    outcome: str
+    detail: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class TellingBrief:
+    """A person told the site of a version."""
+
+    id: UUID
+    version_number: int
+    way: Literal["phone", "fax", "print"]
+    told_to: str
+    told_at: datetime
+    teller_name: str
+    note: str | None
+
+
+_TRIES = text(
+    "select delivery_id, at, outcome, detail from ("
+    "select a.*, row_number() over (partition by a.delivery_id order by a.at desc, a.id desc) as nth "
+    "from delivery.delivery_attempts a where a.delivery_id = any(:deliveries)) t where nth <= :most order by delivery_id, at, id"
+)
+_TELLINGS = text(
+    "select t.id, v.number as version_number, t.way, t.told_to, t.told_at, t.teller_name, t.note from delivery.tellings t "
+    "join reading.report_versions v on v.id = t.report_version_id where t.case_id = :case order by t.told_at, t.id"
+)
+
+
+def tries_of(session: ActorSession, delivery_ids: Iterable[UUID], most: int = 20) -> dict[UUID, list[TryBrief]]:
+    """The newest `most` tries of deliveries, the oldest of them first."""
+    found: dict[UUID, list[TryBrief]] = {}
+    for row in session.execute(_TRIES, {"deliveries": list(delivery_ids), "most": most}):
+        found.setdefault(row.delivery_id, []).append(TryBrief(row.at, row.outcome, row.detail))
+    return found
+
+
+def tellings_of_case(session: ActorSession, case_id: UUID) -> list[TellingBrief]:
+    """What persons told the site about a case's report, in order."""
+    rows = session.execute(_TELLINGS, {"case": case_id})
+    return [TellingBrief(r.id, r.version_number, r.way, r.told_to, r.told_at, r.teller_name, r.note) for r in rows]
 
 
 def delivery(session: ActorSession, delivery_id: UUID, now: datetime) -> DeliveryBrief | None:
@@ -101,6 +152,7 @@ def _brief(row: Any, now: datetime) -> DeliveryBrief:
         hold_kind=row.hold_kind,
         hold_reason=row.hold_reason,
         last_error=row.last_error,
+        cancel_reason=row.cancel_reason,
     )
     return DeliveryBrief(
         id=row.id,
@@ -116,6 +168,9 @@ def _brief(row: Any, now: datetime) -> DeliveryBrief:
         acknowledgement_code=row.acknowledgement_code,
         last_error=row.last_error,
         hold_reason=row.hold_reason,
+        is_withdrawal=row.is_withdrawal,
+        cancelled_at=row.cancelled_at,
+        cancel_reason=row.cancel_reason,
         next_step=in_words(trouble, now),
         organization_id=row.organization_id,
         case_id=row.case_id,

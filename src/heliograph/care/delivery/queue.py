@@ -107,6 +107,43 @@ def release_matched(work: Work, study_id: UUID) -> int:
     return len(rows)
 
 
+def queue_withdrawals(work: Work, version: VersionFacts, destinations: Iterable[tuple[str, UUID | None]]) -> list[UUID]:
+    """A row for each of the destinations that may have a report, to tell that it is withdrawn. Returns the new rows."""
+    made = []
+    for channel, endpoint_id in destinations:
+        row_id = work.session.scalar(
+            insert(Delivery)
+            .values(
+                organization_id=version.organization_id,
+                case_id=version.case_id,
+                report_version_id=version.id,
+                version_number=version.number,
+                is_withdrawal=True,
+                channel=channel,
+                endpoint_id=endpoint_id,
+                created_at=work.now,
+                state="queued",
+                next_attempt_at=work.now,
+            )
+            .on_conflict_do_nothing(index_elements=["report_version_id", "channel", "endpoint_id", "is_withdrawal"])
+            .returning(Delivery.id)
+        )
+        if row_id is None:
+            continue
+        made.append(row_id)
+        work.record(
+            "delivery.queued",
+            organization_id=version.organization_id,
+            case_id=version.case_id,
+            subject_kind="delivery",
+            subject_id=row_id,
+            detail={"channel": channel, "number": version.number, "withdrawal": True},
+        )
+        work.touch("delivery", row_id, version.organization_id)
+    enqueue(work, version.organization_id, made)
+    return made
+
+
 def enqueue(work: Work, organization_id: UUID, delivery_ids: Iterable[UUID]) -> None:
     """A job for each; one that is not due, or on the site's page, finds nothing to do."""
     for delivery_id in delivery_ids:

@@ -79,6 +79,7 @@ class Trouble:
     hold_kind: str | None
     hold_reason: str | None
     last_error: str | None
+    cancel_reason: str | None = None
 
 
 def in_words(t: Trouble, now: datetime) -> str:
@@ -87,6 +88,8 @@ def in_words(t: Trouble, now: datetime) -> str:
     system = "Our archive" if t.channel == "archive" else f"{t.site}'s system"
     if t.state == "acknowledged":
         return f"{system} has it."
+    if t.state == "cancelled":
+        return f"Cancelled: {t.cancel_reason}"
     if t.state == "held":
         return _held(t, system, call)
     if t.state == "failed":

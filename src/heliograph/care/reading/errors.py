@@ -33,3 +33,7 @@ class Incomplete(Invalid):
 
 class BadContent(Invalid):
     """The draft holds something that its template does not know."""
+
+
+class AlreadyWithdrawn(Conflict):
+    """This report is withdrawn already."""

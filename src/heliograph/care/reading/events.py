@@ -19,3 +19,14 @@ class ReportSigned(Event):
     report_version_id: UUID
     number: int
     kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReportWithdrawn(Event):
+    """A report was withdrawn, with all its versions. `report_version_id`: the newest."""
+
+    organization_id: UUID
+    case_id: UUID
+    report_id: UUID
+    report_version_id: UUID
+    number: int

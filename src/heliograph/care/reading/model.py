@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -93,3 +94,25 @@ class ReportVersion(Base):
     meaning: Mapped[str]
     """What the signature means (21 CFR 11.50): author, review, approval."""
     signed_at: Mapped[Stamp]
+
+
+class Withdrawal(Base):
+    """A signed version was withdrawn: by whom, when and why. Stays as it was written."""
+
+    __tablename__ = "withdrawals"
+    __table_args__ = (
+        UniqueConstraint("report_version_id"),
+        CheckConstraint("because in ('wrong_patient','other')", name="because"),
+        Index("ix_withdrawals_case", "case_id"),
+        {"schema": "reading"},
+    )
+
+    id: Mapped[Id]
+    organization_id: Mapped[UUID] = mapped_column(ForeignKey("tenancy.organizations.id"))
+    case_id: Mapped[UUID] = mapped_column(ForeignKey("worklist.cases.id"))
+    report_version_id: Mapped[UUID] = mapped_column(ForeignKey("reading.report_versions.id"))
+    because: Mapped[str]
+    """wrong_patient, or other."""
+    reason: Mapped[str]
+    withdrawn_by: Mapped[UUID]
+    withdrawn_at: Mapped[datetime]

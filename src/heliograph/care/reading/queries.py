@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
@@ -44,6 +44,9 @@ class VersionFacts:
     signed_at: datetime
     accession: list[str]
     content_sha256: str
+    template_id: str = ""
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    """Structured answers by the template's field; the text of the sections holds them in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,4 +252,6 @@ def _facts(row: ReportVersion, accessions: dict[UUID, list[str]]) -> VersionFact
         signed_at=row.signed_at,
         accession=accessions.get(row.case_id, []),
         content_sha256=row.content_sha256.hex(),
+        template_id=str((row.content.get("template") or {}).get("id", "")),
+        fields=row.content.get("fields") or {},
     )

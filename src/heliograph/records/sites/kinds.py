@@ -33,6 +33,8 @@ class Hl7OutSettings(DestinationSettings):
     """ORU^R01, or MDM^T02 (T06 an addendum, T10 a replacement, T11 a withdrawal)."""
     pdf: bool = True
     """The signed PDF goes with the text, as an OBX of type ED."""
+    coded: bool = True
+    """Structured answers go as codes and numbers too (OBX of type CWE and NM), beside the text that has them in words."""
     line_length: int | None = Field(None, ge=20, le=10_000)
     """Text is split into lines of at most so many characters; none: as it was written."""
     unencodable: Literal["refuse", "replace"] = "refuse"
