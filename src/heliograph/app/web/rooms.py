@@ -20,6 +20,7 @@ from heliograph.care.worklist import api as worklist
 from heliograph.exchange.dicomweb import api as dicomweb
 from heliograph.exchange.dicomweb import held_api as held
 from heliograph.exchange.dimse import transfers_api as transfers
+from heliograph.exchange.hl7 import feeds_api as feeds
 from heliograph.exchange.hl7 import replay_api as replay
 from heliograph.governance.access import api as access
 from heliograph.governance.access import organizations_api as organizations
@@ -32,6 +33,6 @@ from heliograph.records.sites import nodes_api as nodes
 ROUTERS: tuple[APIRouter, ...] = (
     access.router, organizations.router, sites.router, nodes.router, people.router, agreements.router, orders.router, waiting.router,
     mend.router, patients.router, quarantine.router, messages.router, replay.router,
-    hidden.router, deletions.router, rota.router, worklist.router, questions.router, reading.router, results.router,
-    delivery.router, dicomweb.router, held.router, transfers.router,
+    hidden.router, deletions.router, rota.router, worklist.router, questions.router, reading.router, results.router, delivery.router,
+    dicomweb.router, held.router, transfers.router, feeds.router,
 )  # fmt: skip

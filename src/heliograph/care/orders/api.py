@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 
 from heliograph.care.orders import documents, queries
 from heliograph.care.orders.access import may_coordinate, may_see_order
-from heliograph.care.orders.cancel import cancel_order
+from heliograph.care.orders.cancel import cancel_order, decide_cancel
 from heliograph.care.orders.enter import enter_order
 from heliograph.care.orders.errors import BadDocument
 from heliograph.care.orders.incoming import IncomingPatient, IncomingProcedure
@@ -82,6 +82,12 @@ class Reason(BaseModel):
     reason: Annotated[str, Field(min_length=1, max_length=500)]
 
 
+class CancelDecision(Reason):
+    """`keep`: the order goes on; else it ends."""
+
+    keep: bool
+
+
 class MatchChoice(Reason):
     """Which order the study answers. `confirm_other_patient`: the images carry another patient's identity, and they are this one's."""
 
@@ -131,6 +137,13 @@ def make_order(work: WorkDep, new: NewOrder) -> Made:
 def cancel(work: WorkDep, order_id: UUID, why: Reason) -> Response:
     """Cancels an order."""
     cancel_order(work, order_id, why.reason)
+    return Response(status_code=204)
+
+
+@router.post("/orders/{order_id}/cancellation", dependencies=[Matcher], status_code=204)
+def decide(work: WorkDep, order_id: UUID, decision: CancelDecision) -> Response:
+    """Decides on an order that its site cancelled after images came: it ends, or goes on."""
+    decide_cancel(work, order_id, decision.reason, keep=decision.keep)
     return Response(status_code=204)
 
 

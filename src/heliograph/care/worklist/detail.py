@@ -46,7 +46,7 @@ _ORDER_IDS = text(
     "on p.id = cp.requested_procedure_id where cp.case_id = :id"
 )
 _ORDERS = text(
-    "select id, accession_number as accession, placer_number, filler_number, priority, status, source, indication, referrer_name, "
+    "select id, accession_number as accession, placer_number, filler_number, priority, status, source, indication, notes, referrer_name, "
     "referrer_phone, ordered_at, received_at from orders.orders where id = any(:ids) order by received_at, id"
 )
 _PROCEDURES = text(

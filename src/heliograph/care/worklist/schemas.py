@@ -153,6 +153,7 @@ class OrderBrief(BaseModel):
     status: OrderStatus
     source: OrderSource
     indication: str | None
+    notes: str | None
     referrer_name: str | None
     referrer_phone: str | None
     ordered_at: datetime | None
