@@ -313,7 +313,7 @@ def test_searches_over_all_studies_are_on_record_with_counts_alone(
     archive: None, eirik: httpx.Client, owner_url: str
 ) -> None:
     urls = ("studies?PatientName=larsen", "series?Modality=MR", "instances?limit=2", "studies?PatientName=nobody")
-    for url in (*urls, "studies?StudyInstanceUID=1.1"):
+    for url in (*urls, "studies?StudyInstanceUID=1.1", "studies?StudyInstanceUID=9.9.9"):
         assert eirik.get(f"{ROOT}/{url}").status_code == 200
     engine = create_engine(owner_url)
     with engine.connect() as connection:
@@ -327,6 +327,8 @@ def test_searches_over_all_studies_are_on_record_with_counts_alone(
         ("studies.searched", {"results": 2, "level": "study"}),
         ("studies.searched", {"results": 1, "level": "series"}),
         ("studies.searched", {"results": 2, "level": "image"}),
+        ("studies.searched", {"results": 0, "level": "study"}),
+        ("studies.searched", {"results": 0, "level": "study"}),
     ]
 
 

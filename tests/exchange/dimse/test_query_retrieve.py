@@ -173,12 +173,21 @@ def test_a_find_is_cancelled_and_the_association_goes_on(
         assert again[0][1].StudyInstanceUID == "2.999.7"
 
 
-def test_what_can_not_be_asked(listener: StorageListener, study: str) -> None:
+def test_what_can_not_be_asked_is_told_and_on_record(
+    listener: StorageListener, cast: Cast, study: str, owner_url: str
+) -> None:
     with associated(listener, PatientFind) as association:
-        ((status, _),) = association.send_c_find(identifier("SERIES", SeriesInstanceUID=""), PatientFind)
+        for _ in range(5):
+            ((status, _),) = association.send_c_find(identifier("SERIES", SeriesInstanceUID=""), PatientFind)
     assert status.Status == 0xA900
     assert "unique key" in status.ErrorComment
     assert status.OffendingElement is not None
+    engine = create_engine(owner_url)
+    with engine.connect() as connection:
+        asked = "select organization_id, outcome, reason, detail from audit.events where action = 'studies.searched'"
+        (row,) = connection.execute(text(asked)).all()  # one a minute, whatever is tried
+    engine.dispose()
+    assert row == (cast.norfjord, "refused", "A900", {"times": 1, "offending": ["00100020"]})
 
 
 # ------------------------------------------------------------------ C-GET

@@ -69,9 +69,10 @@ def _search_all(request: Request, door: Door, asked: Asked, level: Level, *above
     with door.works.begin(door.known.actor) as work:
         scope = scope_for(door.known.actor, organization_of(work.session, door.slug))
         found, total = _page(work, door, scope, search, query, above)
-        # Names in a list are patient data, too. A viewer asking for the study it shows is recorded by the gate.
+        # Names in a list are patient data, too, and that nothing was found tells who asks for whom. A viewer asking for the study it
+        # shows is recorded by the gate.
         names_studies = level == "STUDY" and any(key.path == _STUDY_UID and key.text for key in query.keys)
-        if found and not names_studies:
+        if not (found and names_studies):
             detail = {"results": len(found), "level": level.lower()}
             work.record("studies.searched", organization_id=scope.organization_id, detail=detail)
     return _answer(asked, kind, found, total, query, search)

@@ -7,12 +7,14 @@ from typing import cast
 from pydicom import Dataset
 
 from heliograph.exchange.dimse import commit, find, retrieve
+from heliograph.exchange.dimse.callers import RECORD_EVERY_SECONDS, acting
 from heliograph.exchange.dimse.find import FindRefused, Negotiated
 from heliograph.kit.net.dicom import ProtocolError
 from heliograph.kit.net.dicom import command as dimse
 from heliograph.kit.net.dicom.identifiers import decode_identifier
 from heliograph.kit.net.dicom.services import CANCELLED, Conversation, Offer, Operation, Reply, Service, Services
 from heliograph.kit.objects import Objects
+from heliograph.kit.seldom import Seldom
 from heliograph.kit.settings import Settings
 from heliograph.kit.work import WorkFactory
 from heliograph.records.sites.queries import KnownCaller
@@ -40,6 +42,7 @@ def services(works: WorkFactory, settings: Settings, objects: Objects) -> Servic
 
 def finding(works: WorkFactory) -> Service:
     """C-FIND: each match as it is found, until the caller has enough."""
+    told = Seldom(RECORD_EVERY_SECONDS)
 
     def serve(asked: Operation, talk: Conversation) -> Reply:
         caller = cast(KnownCaller, asked.acceptance.source)
@@ -58,10 +61,26 @@ def finding(works: WorkFactory) -> Service:
                     return Reply(CANCELLED)
                 talk.tell_soon(Reply(match.status, data=match.encoded(asked.transfer_syntax_uid)))
         except FindRefused as error:
+            if error.dimse_status != find.OUT_OF_RESOURCES and (times := told.times(caller.id)):
+                _record_refused(works, caller, asked, error, times)
             return Reply(error.dimse_status, error.comment, offending=error.offending)
         return Reply(dimse.SUCCESS)
 
     return serve
+
+
+def _record_refused(works: WorkFactory, caller: KnownCaller, asked: Operation, error: FindRefused, times: int) -> None:
+    """A query that can't be answered is on record, with how many there were of this caller since the last that is."""
+    with works.begin(acting(caller, asked.acceptance.caller.address)) as work:
+        work.record(
+            "studies.searched",
+            organization_id=caller.organization_id,
+            outcome="refused",
+            subject_kind="caller",
+            subject_id=caller.id,
+            reason=f"{error.dimse_status:04X}",
+            detail={"times": times, "offending": [f"{tag:08X}" for tag in error.offending]},
+        )
 
 
 def _identifier(asked: Operation, fallback_charset: str | None) -> Dataset:
