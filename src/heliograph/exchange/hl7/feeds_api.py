@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from heliograph.care.orders.rules import priorities
 from heliograph.exchange.hl7.feed import Feed
 from heliograph.exchange.hl7.kinds import KINDS
-from heliograph.exchange.hl7.preview import Preview, preview
+from heliograph.exchange.hl7.preview import MessagePreview, preview
 from heliograph.governance.access.door import WorkDep, require_roles
 from heliograph.kit.errors import Invalid, NotFound
 from heliograph.kit.http import WorksDep
@@ -81,7 +81,7 @@ def feed_defaults() -> FeedDefaults:
 
 
 @router.post("/endpoints/{endpoint_id}/preview", dependencies=[Administrator])
-def preview_message(work: WorkDep, works: WorksDep, endpoint_id: UUID, pasted: Pasted) -> Preview:
+def preview_message(work: WorkDep, works: WorksDep, endpoint_id: UUID, pasted: Pasted) -> MessagePreview:
     """What a message would become if this feed sent it, value by value. Nothing of it is kept; that you looked is recorded."""
     found = endpoint(work.session, endpoint_id)
     if found is None or not work.actor.holds("administrator", found.organization_id):

@@ -33,7 +33,7 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class TriedPath:
+class SeenPath:
     """A place that was looked at. `value` None: nothing stands there; `is_null`: the sender asks to delete."""
 
     path: str
@@ -42,7 +42,7 @@ class TriedPath:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class SeenValue:
     """A value: what was found and where, what it means here, what was looked at, and what is wrong with it."""
 
     name: str
@@ -50,22 +50,22 @@ class Seen:
     value: str | None
     path: str | None
     meaning: str | None
-    tried: tuple[TriedPath, ...]
+    tried: tuple[SeenPath, ...]
     is_null: bool = False
     warning: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class SeenOrder:
     """One order of the message."""
 
     control: str | None
     status: str | None
-    values: tuple[Seen, ...]
+    values: tuple[SeenValue, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class SeenRefusal:
     """Why the message would not be taken: code of HL7 table 0357, place, words."""
 
     code: str
@@ -74,7 +74,7 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class SeenAnswer:
     """What would be answered: `accept` at once, `application` when it is processed."""
 
     kind: Literal["accept", "application"]
@@ -83,7 +83,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Effect:
+class SeenEffect:
     """A line that the record would get."""
 
     action: str
@@ -92,17 +92,17 @@ class Effect:
 
 
 @dataclass(frozen=True, slots=True)
-class Preview:
+class MessagePreview:
     """All that a person sees of a pasted message."""
 
     message_type: str | None
     control_id: str | None
     version: str | None
-    patient: tuple[Seen, ...]
-    orders: tuple[Group, ...]
-    refused: Refused | None
-    answers: tuple[Answer, ...]
-    effects: tuple[Effect, ...]
+    patient: tuple[SeenValue, ...]
+    orders: tuple[SeenOrder, ...]
+    refused: SeenRefusal | None
+    answers: tuple[SeenAnswer, ...]
+    effects: tuple[SeenEffect, ...]
     warnings: tuple[str, ...]
 
 
@@ -110,16 +110,16 @@ class _Undone(Exception):
     """The trial is over: all of it is rolled back."""
 
 
-def preview(works: WorkFactory, text: str, feed: Feed, now: datetime) -> Preview:
+def preview(works: WorkFactory, text: str, feed: Feed, now: datetime) -> MessagePreview:
     """What `text`, pasted by a person, would become as a message of `feed`. It is tried in a transaction that is rolled back."""
     payload = text.strip("\x0b\x1c \t\r\n").encode()
     try:
         message = parse(payload, "UNICODE UTF-8", override="UNICODE UTF-8")
     except NotHl7:
-        answer = Answer("application", "AR", _readable(answers.refused(payload, NOT_HL7, now)))
-        return Preview(None, None, None, (), (), _refused(NOT_HL7), (answer,), (), ())
+        answer = SeenAnswer("application", "AR", _readable(answers.refused(payload, NOT_HL7, now)))
+        return MessagePreview(None, None, None, (), (), _refused(NOT_HL7), (answer,), (), ())
     site = site_of(feed)
-    effects: list[Effect] = []
+    effects: list[SeenEffect] = []
     warnings = list(_warnings(message, feed))
     taken, refusal = None, unacceptable(message, feed.endpoint)
     if is_answer(message):
@@ -133,7 +133,7 @@ def preview(works: WorkFactory, text: str, feed: Feed, now: datetime) -> Preview
         warnings += known
     if taken is not None and (remark := remark_of(taken, message)):
         warnings.append(remark)
-    return Preview(
+    return MessagePreview(
         message_type="^".join(part for part in (message.type, message.trigger) if part) or None,
         control_id=message.control_id,
         version=message.version,
@@ -148,16 +148,16 @@ def preview(works: WorkFactory, text: str, feed: Feed, now: datetime) -> Preview
 
 def _tried(
     works: WorkFactory, message: Message, payload: bytes, feed: Feed
-) -> tuple[Taken | None, Refusal | None, list[Effect], list[str]]:
+) -> tuple[Taken | None, Refusal | None, list[SeenEffect], list[str]]:
     """Does what the message says, notes what would be on record, and takes it all back."""
-    effects: list[Effect] = []
+    effects: list[SeenEffect] = []
     warnings: list[str] = []
     taken: Taken | None = None
     refusal: Refusal | None = None
 
     def note(session: ActorSession, actor: Actor, at: datetime, entry: Entry) -> None:  # noqa: ARG001 - as Recorder
         fields = entry.detail.get("fields") or ()
-        effects.append(Effect(entry.action, tuple(str(f) for f in fields), entry.reason))
+        effects.append(SeenEffect(entry.action, tuple(str(f) for f in fields), entry.reason))
 
     endpoint = feed.endpoint
     try:
@@ -199,7 +199,7 @@ def _warnings(message: Message, feed: Feed) -> Iterator[str]:
 
 def _answers(
     message: Message, feed: Feed, taken: Taken | None, refusal: Refusal | None, now: datetime
-) -> Iterator[Answer]:
+) -> Iterator[SeenAnswer]:
     """As the door answers, in original and enhanced mode."""
     conditions = Conditions.of(message)
     is_response = feed.endpoint.order_answer == "order_response"
@@ -210,11 +210,11 @@ def _answers(
             if early and refusal is not None
             else answers.committed(message, now)
         )
-        yield Answer("accept", refusal.at_commit if early and refusal is not None else "CA", _readable(text))
+        yield SeenAnswer("accept", refusal.at_commit if early and refusal is not None else "CA", _readable(text))
     if (conditions.is_deferred and early) or not conditions.wants_application(good=refusal is None):
         return
     if refusal is not None:
-        yield Answer(
+        yield SeenAnswer(
             "application",
             refusal.code,
             _readable(answers.refused(message, refusal, now, order_response=is_response and not early)),
@@ -222,10 +222,10 @@ def _answers(
     elif taken is not None:
         is_response = is_response and not is_ignored(message, feed.endpoint)
         text = answers.accepted(message, now, order_response=is_response, unable=taken.unable)
-        yield Answer("application", "AA", _readable(text))
+        yield SeenAnswer("application", "AA", _readable(text))
 
 
-def _patient(message: Message, site: Site) -> Iterator[Seen]:
+def _patient(message: Message, site: Site) -> Iterator[SeenValue]:
     pid = message.segment("PID")
     if pid is None:
         return
@@ -236,7 +236,7 @@ def _patient(message: Message, site: Site) -> Iterator[Seen]:
         meaning = f"of {authority or site.patient_id_authority}"
     except HeliographError as error:
         warning = error.detail
-    yield Seen("patient_id", "Patient identifier", value, found.path, meaning, _paths(found), warning=warning)
+    yield SeenValue("patient_id", "Patient identifier", value, found.path, meaning, _paths(found), warning=warning)
     sent_names = names_of(pid.repetitions(5))
     told = ", ".join(part for part in sent_names if part) if sent_names else None
     yield _plain("name", "Name", "PID-5", told, pid.text(5))
@@ -262,29 +262,29 @@ def _plain(
     sent: str | None,
     warning: str | None = None,
     is_null: bool = False,
-) -> Seen:
-    tried = (TriedPath(path, sent, is_null),)
-    return Seen(name, label, value, path if sent else None, None, tried, is_null, warning)
+) -> SeenValue:
+    tried = (SeenPath(path, sent, is_null),)
+    return SeenValue(name, label, value, path if sent else None, None, tried, is_null, warning)
 
 
-def _group(message: Message, group: OrderGroup, site: Site) -> Group:
+def _group(message: Message, group: OrderGroup, site: Site) -> SeenOrder:
     scope = Scope(message, group)
     values = [v for v in site.mapping.values.values() if v.reads != "identifier"]
     found = {v.name: look(v, scope) for v in values}
-    return Group(
+    return SeenOrder(
         control=group.orc.text(1) if group.orc else None,
         status=group.orc.text(5) if group.orc else None,
         values=tuple(_seen(v, found, message, site) for v in values),
     )
 
 
-def _seen(value: Value, all_found: dict[str, Found], message: Message, site: Site) -> Seen:
+def _seen(value: Value, all_found: dict[str, Found], message: Message, site: Site) -> SeenValue:
     found = all_found[value.name]
     warning = None
     if found.differing is not None:
         one, other = found.differing
         warning = f"{other} says something else than {one}: refused, since both must agree."
-    return Seen(
+    return SeenValue(
         value.name,
         value.label,
         found.text,
@@ -325,13 +325,13 @@ def _modality(sent: str | None, site: Site) -> str | None:
     return site.mapping.modalities.get((sent or "").upper(), sent)
 
 
-def _paths(found: Found) -> tuple[TriedPath, ...]:
-    return tuple(TriedPath(t.path, t.value if isinstance(t.value, str) else None, t.value is NULL) for t in found.tried)
+def _paths(found: Found) -> tuple[SeenPath, ...]:
+    return tuple(SeenPath(t.path, t.value if isinstance(t.value, str) else None, t.value is NULL) for t in found.tried)
 
 
-def _refused(refusal: Refusal) -> Refused:
+def _refused(refusal: Refusal) -> SeenRefusal:
     place = refusal.fault.location
-    return Refused(refusal.fault.code, str(place) if place else None, refusal.fault.text or "")
+    return SeenRefusal(refusal.fault.code, str(place) if place else None, refusal.fault.text or "")
 
 
 def _readable(answer: bytes) -> str:

@@ -124,6 +124,9 @@ class NewEndpoint(BaseModel):
     order_answer: Literal["ack", "order_response"] = "ack"
     tls_required: bool = False
     certificate_sha256: Fingerprint | None = None
+    reply_host: Text | None = None
+    reply_port: Port | None = None
+    takes_files: bool = False
     settings: dict[str, Any] = {}
 
 
@@ -143,13 +146,17 @@ class EndpointChange(BaseModel):
     order_answer: Literal["ack", "order_response"] | None = None
     tls_required: bool | None = None
     certificate_sha256: Fingerprint | None = None
+    reply_host: Text | None = None
+    reply_port: Port | None = None
+    takes_files: bool | None = None
     settings: dict[str, Any] | None = None
     is_active: bool | None = None
 
 
 _NULLABLE = frozenset(
-    {"phone", "quiet_seconds", "address", "description", "host", "port", "certificate_sha256", "fallback_charset"}
-)
+    {"phone", "quiet_seconds", "address", "description", "host", "port", "certificate_sha256", "fallback_charset", "reply_host",
+     "reply_port"}
+)  # fmt: skip
 
 
 def _changes(change: BaseModel) -> dict[str, Any]:
