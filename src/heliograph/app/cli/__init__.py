@@ -13,6 +13,7 @@ from heliograph.app import PARTS
 from heliograph.app.cli.archive import archive
 from heliograph.app.cli.common import settings_or_exit
 from heliograph.app.cli.dicom import dicom
+from heliograph.app.cli.hl7 import hl7
 from heliograph.kit.errors import HeliographError
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -46,6 +47,7 @@ def cli() -> None:
 
 
 cli.add_command(archive)
+cli.add_command(hl7)
 
 
 @cli.command()

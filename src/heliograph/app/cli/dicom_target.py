@@ -34,8 +34,8 @@ _TAG = re.compile(r"\(?([0-9A-Fa-f]{4}),?([0-9A-Fa-f]{4})\)?")
 def remote_for(target: str, calling: str | None, tls: str | None, organisation: str | None, timeout: float) -> Remote:
     """The node that `target` names: AE@HOST:PORT, or a configured one."""
     from heliograph.app.cli.common import settings_or_exit
-    from heliograph.exchange.dimse.remote import tls_context
     from heliograph.kit.net.dicom import Remote
+    from heliograph.records.sites.calling import tls_context
     from heliograph.records.sites.rules import ae_title
 
     settings = settings_or_exit()
