@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -119,6 +119,14 @@ def add_feed(
         session.commit()
     engine.dispose()
     return row.id
+
+
+def set_patience(context: Context, milliseconds: int) -> None:
+    """On as many pooled connections as the door can use at once here."""
+    with ExitStack() as stack:
+        for connection in [stack.enter_context(context.engine.connect()) for _ in range(3)]:
+            connection.execute(text(f"set statement_timeout = {milliseconds}"))
+            connection.commit()
 
 
 @contextmanager

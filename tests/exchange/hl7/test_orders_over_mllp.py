@@ -6,7 +6,6 @@ import logging
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 
 import pytest
 from sqlalchemy import create_engine, text
@@ -15,7 +14,7 @@ from heliograph.app.context import Context
 from heliograph.kit.codecs.hl7 import parse, parse_ack
 from heliograph.kit.net.mllp import ConnectionLost
 from tests.cast import Cast
-from tests.exchange.hl7.door import MSH, PID, Door, listening, order
+from tests.exchange.hl7.door import MSH, PID, Door, listening, order, set_patience
 
 
 @pytest.fixture
@@ -268,22 +267,14 @@ def test_without_a_database_there_is_no_answer_and_the_resend_is_taken(
     with engine.connect() as blocking:
         # The sender's table is locked for longer than we wait: as a database that does not answer.
         blocking.execute(text("lock table sites.endpoints in access exclusive mode"))
-        _set_patience(context, 200)
+        set_patience(context, 200)
         with pytest.raises(ConnectionLost):
             door.send(order())
         blocking.rollback()
     engine.dispose()
     assert door.rows("select 1 from sites.messages") == []
-    _set_patience(context, 60_000)
+    set_patience(context, 60_000)
     assert door.ack(order()).code == "AA"
-
-
-def _set_patience(context: Context, milliseconds: int) -> None:
-    """On as many pooled connections as the door can use at once here."""
-    with ExitStack() as stack:
-        for connection in [stack.enter_context(context.engine.connect()) for _ in range(3)]:
-            connection.execute(text(f"set statement_timeout = {milliseconds}"))
-            connection.commit()
 
 
 def test_no_patient_data_in_the_log(
