@@ -37,8 +37,9 @@ def full(network: Network) -> dict[str, str]:
     network.send_small(network.exam(MR_KENYA))
     again = network.exam(CT_HEAD)
     network.send_corrected(again, network.send_small(again)[0])
-    studies = network.person("nadia").get(f"/api/cases/{version['case_id']}")["studies"]
-    return {"read": read_id, "case": version["case_id"], "study": studies[0]["id"]}
+    case = network.person("nadia").get(f"/api/cases/{version['case_id']}")
+    ids = {"study": case["studies"][0]["id"], "patient": case["patient"]["id"]}
+    return {"read": read_id, "case": version["case_id"], **ids}
 
 
 # Who sees what: address, what must be there, and keys that open a dialog over it.
@@ -57,6 +58,10 @@ PAGES: dict[str, list[tuple[str, str, str | None]]] = {
         ("/app/quarantine", "tr[data-id]", "j Enter ?"),
         ("/app/hidden/{study}", ".hi-d table", "h"),
         ("/app/transfers", "main .panel", "?"),
+        ("/app/identity/{study}", ".two", "f"),
+        ("/app/identity/{study}", ".two", "p"),
+        ("/app/patients", "main .panel", None),
+        ("/app/patients/{patient}", "main table", "m"),
     ],
     "eirik": [("/app/site?case={case}", ".rp .ra", "o"), ("/app/case/{case}", ".matrix", None)],
     "astrid": [

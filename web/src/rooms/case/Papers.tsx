@@ -1,9 +1,11 @@
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
+import { Link } from "react-router";
 import { api, url } from "../../api/client";
 import { mayEnter, useSession } from "../../api/session";
 import type { CaseDetail, DeliveryBrief, Version } from "../../api/types";
 import { Chip, dayClock, Empty, ErrorState, Facts, GarbledText, Icon, LinkButton, near, type Place, plainDate, PriorityMark, PRIORITIES, priorityOf, ReportText, SkeletonText, StateDot, useNow, versionName } from "../../kit";
+import { CancelRequest } from "./CancelRequest";
 
 /** The signed versions, newest first; the text is asked for (and so recorded as seen) only when it is opened. */
 export function Reports({ detail, place }: { detail: CaseDetail; place: Place }) {
@@ -126,9 +128,11 @@ export function Orders({ detail, place }: { detail: CaseDetail; place: Place }) 
             </span>
             {order.status === "cancelled" && <Chip tone="amber">cancelled</Chip>}
           </div>
+          <CancelRequest order={order} />
           <Facts
             facts={[
               ["Asked", order.indication ?? "nothing written"],
+              ...(order.notes ? [["Notes", order.notes] as const] : []),
               ["Referrer", [order.referrer_name, order.referrer_phone].filter(Boolean).join(", ") || "not named"],
               ["Accession", order.accession ?? "none"],
               ["Placer, filler", [order.placer_number ?? "–", order.filler_number ?? "–"].join(", ")],
@@ -162,6 +166,7 @@ export function Studies({ detail, place }: { detail: CaseDetail; place: Place })
   const now = useNow();
   const session = useSession();
   const mayHide = mayEnter(session, "hidden");
+  const mayMend = mayEnter(session, "identity");
   return (
     <div className="scroll">
       <table aria-label="Studies" className="inset">
@@ -178,7 +183,7 @@ export function Studies({ detail, place }: { detail: CaseDetail; place: Place })
             </th>
             <th style={{ width: 86 }}>Complete</th>
             <th>Order, report</th>
-            {mayHide && <th style={{ width: 168 }} />}
+            {mayHide && <th style={{ width: 86 }} />}
           </tr>
         </thead>
         <tbody>
@@ -192,12 +197,18 @@ export function Studies({ detail, place }: { detail: CaseDetail; place: Place })
               <td className="num q r">{study.number_of_series}</td>
               <td className="num q r">{study.number_of_instances}</td>
               <td className="num q">{study.completed_at ? near(study.completed_at, place.zone, now) : "arriving"}</td>
-              <td className="q wrap">{study.match_state === "matched" ? `matched${study.match_reason ? `: ${study.match_reason}` : ""}` : study.match_state.replaceAll("_", " ")}</td>
+              <td className="q wrap">
+                {mayMend ? (
+                  <Link to={`/identity/${study.id}`} title="Whose images these are">
+                    {study.match_state.replaceAll("_", " ")}
+                  </Link>
+                ) : (
+                  study.match_state.replaceAll("_", " ")
+                )}
+                {study.match_state === "matched" && study.match_reason && `: ${study.match_reason}`}
+              </td>
               {mayHide && (
                 <td className="r">
-                  <LinkButton size="sm" look="quiet" to={`/identity/${study.id}`}>
-                    Whose it is
-                  </LinkButton>
                   <LinkButton size="sm" look="quiet" to={`/hidden/${study.id}`}>
                     Images
                   </LinkButton>

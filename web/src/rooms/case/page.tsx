@@ -44,7 +44,9 @@ function CasePage({ caseId }: { caseId: string }) {
       chip={
         detail && (
           <>
-            <Chip tone={detail.state === "no_reader" || held ? "amber" : "outline"} title={detail.hold_reason ?? undefined}>{held ? "On hold" : stateWords(detail.state)}</Chip>
+            <Chip tone={detail.state === "no_reader" || held ? "amber" : "outline"} title={detail.hold_reason ?? undefined}>
+              {held ? `On hold: ${detail.hold_reason ?? ""}` : stateWords(detail.state)}
+            </Chip>
             {detail.is_provisional && <Chip tone="amber">provisional</Chip>}
             {detail.patient && mayEnter(session, "patients") && (
               <LinkButton size="sm" look="quiet" to={`/patients/${detail.patient.id}`}>

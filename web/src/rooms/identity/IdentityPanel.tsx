@@ -5,6 +5,7 @@ import { api, queryClient, url } from "../../api/client";
 import { mayEnter, useSession } from "../../api/session";
 import type { CorrectionStep, KnownPatient, StudyIdentity } from "../../api/types";
 import { Button, Chip, dayClock, GarbledText, Note, patientName, type Place, ReasonDialog, toast } from "../../kit";
+import { imageCount } from "../board/words";
 import { FileUnderDialog } from "./FileUnderDialog";
 import "../patients/patients.css";
 import "./identity.css";
@@ -38,7 +39,7 @@ export function Whose({ identity, onAsk }: { identity: StudyIdentity; onAsk: (as
           </th>
           {images.map((one, index) => (
             <th scope="col" key={index}>
-              {several ? `Images, ${index + 1}` : "Images as they came"} <span className="n num">{one.number_of_instances}</span> {identity.charset_suspect && index === 0 && <GarbledText />}
+              <span className="num">{imageCount(one.number_of_instances)}</span> <span className="n">{several ? "name" : "as they came"}</span> {identity.charset_suspect && index === 0 && <GarbledText />}
             </th>
           ))}
         </tr>

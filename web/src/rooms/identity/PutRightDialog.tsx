@@ -57,7 +57,7 @@ export function PutRightDialog({ identity, onClose, onDone }: { identity: StudyI
               {line.tag === "00100040" ? (
                 <Select label={label} value={line.text || null} data={["F", "M", "O"]} clearable onChange={(text) => change(at, { ...line, text: text ?? "" })} />
               ) : (
-                <TextInput label={label} type={attribute?.vr === "DA" ? "date" : "text"} placeholder={HINTS[attribute?.vr ?? ""] ?? "empty"} value={line.text} autoComplete="off" spellCheck={false} onChange={(event) => change(at, { ...line, text: event.currentTarget.value })} />
+                <TextInput data-autofocus={at === 0 || undefined} label={label} type={attribute?.vr === "DA" ? "date" : "text"} placeholder={HINTS[attribute?.vr ?? ""] ?? "empty"} value={line.text} autoComplete="off" spellCheck={false} onChange={(event) => change(at, { ...line, text: event.currentTarget.value })} />
               )}
               <IconButton label="Leave this one" icon="cross" disabled={lines.length === 1} onClick={() => setLines(lines.filter((_, index) => index !== at))} />
             </div>

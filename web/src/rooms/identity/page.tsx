@@ -25,7 +25,7 @@ export default function IdentityRoom() {
     { id: "identity.leave", keys: ["Escape"], label: "Back", run: () => void navigate(-1) },
   ]);
   return (
-    <Page title="Whose images" windowTitle="Whose images" crumb={{ label: "Back", to: firstRoom(session) }} places={place ? [place] : undefined}>
+    <Page title="Whose images" windowTitle="Whose images" crumb={session.rooms.includes("board") ? { label: "Command centre", to: "/board" } : { label: "Site", to: firstRoom(session) }} places={place ? [place] : undefined}>
       {identity && place ? (
         <div className="page">
           <div className="id-g">

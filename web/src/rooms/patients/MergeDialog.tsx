@@ -72,7 +72,7 @@ export function MergeDialog({ file, first, onClose, onMerged }: { file: PatientF
             </div>
             {ends.reports.length > 0 && (
               <Note tone="amber">
-                {ends.reports.length === 1 ? "A report was" : `${ends.reports.length} reports were`} signed for {patientName(ends.patient)}. They stay as they were signed, and are flagged here and on their cases: look at them, and correct or withdraw what is wrong.
+                {ends.reports.length === 1 ? "A report is" : `${ends.reports.length} reports are`} signed for {patientName(ends.patient)}. What is signed stays as it was signed, and is flagged here and on its case: look at it, and correct or withdraw what is wrong.
               </Note>
             )}
             <Textarea label="Reason, kept in the record" value={reason} maxLength={500} data-autofocus onChange={(event) => setReason(event.currentTarget.value)} />

@@ -26,16 +26,16 @@ export function StudiesPanel({ file }: { file: PatientFile }) {
             <tr>
               <th style={{ width: 104 }}>Date</th>
               <th>Study</th>
-              <th style={{ width: 70 }}>Modality</th>
-              <th style={{ width: 150 }}>Accession</th>
+              <th style={{ width: 72 }}>Modality</th>
+              <th style={{ width: 128 }}>Accession</th>
               <th style={{ width: 62 }} className="r">
                 Images
               </th>
-              <th className="no12" style={{ width: 110 }}>
+              <th className="wide" style={{ width: 130 }}>
                 Site
               </th>
-              <th style={{ width: 92 }}>State</th>
-              <th style={{ width: 112 }} />
+              <th style={{ width: 84 }}>State</th>
+              <th style={{ width: 100 }} />
             </tr>
           </thead>
           <tbody>
@@ -46,7 +46,7 @@ export function StudiesPanel({ file }: { file: PatientFile }) {
                 <td className="q">{study.modalities.join(", ")}</td>
                 <td className="num q">{study.accession ?? "none"}</td>
                 <td className="num q r">{study.number_of_instances}</td>
-                <td className="q no12">{study.facility_name}</td>
+                <td className="q wide">{study.facility_name}</td>
                 <td className={study.match_state === "held" || study.match_state === "unmatched" ? "amber" : "q"}>{study.match_state.replaceAll("_", " ")}</td>
                 <td className="r">
                   <LinkButton size="sm" look="quiet" to={`/identity/${study.id}`}>
@@ -74,13 +74,13 @@ export function OrdersPanel({ file, place }: { file: PatientFile; place: Place }
           <thead>
             <tr>
               <th style={{ width: 104 }}>Came, {place.label}</th>
-              <th style={{ width: 34 }} aria-label="Priority" />
+              <th style={{ width: 44 }} aria-label="Priority" />
               <th>Order</th>
-              <th style={{ width: 150 }}>Accession</th>
-              <th className="no12" style={{ width: 110 }}>
+              <th style={{ width: 128 }}>Accession</th>
+              <th className="wide" style={{ width: 130 }}>
                 Site
               </th>
-              <th style={{ width: 128 }}>State</th>
+              <th style={{ width: 100 }}>State</th>
             </tr>
           </thead>
           <tbody>
@@ -92,7 +92,7 @@ export function OrdersPanel({ file, place }: { file: PatientFile; place: Place }
                 </td>
                 <td className="m">{toCase(order.case_id, order.description)}</td>
                 <td className="num q">{order.accession ?? "none"}</td>
-                <td className="q no12">{order.facility_name}</td>
+                <td className="q wide">{order.facility_name}</td>
                 <td className="q">{ORDER_STATES[order.status] ?? order.status}</td>
               </tr>
             ))}

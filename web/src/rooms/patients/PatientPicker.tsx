@@ -53,16 +53,14 @@ export function PatientPicker({ organizationId, without, offered = [], chosen, o
       ) : hits.length === 0 ? (
         <p className="quiet-line bordered">{enabled ? "Nobody of this client is found so. Try the beginning of the family name, or the birth date alone." : "Type at least two letters of a name, the beginning of an identifier, or choose a birth date."}</p>
       ) : (
-        <ul className="pa-hits scroll" role="radiogroup" aria-label="Patients found">
+        <div className="pa-hits scroll" role="radiogroup" aria-label="Patients found">
           {hits.map((hit) => (
-            <li key={hit.patient.id}>
-              <label className={`cand${chosen?.patient.id === hit.patient.id ? " on" : ""}`}>
-                <input type="radio" name="patient" className="tick rd" checked={chosen?.patient.id === hit.patient.id} onChange={() => onChoose(hit)} />
-                <HitLine hit={hit} />
-              </label>
-            </li>
+            <label key={hit.patient.id} className={`cand${chosen?.patient.id === hit.patient.id ? " on" : ""}`}>
+              <input type="radio" name="patient" className="tick rd" checked={chosen?.patient.id === hit.patient.id} onChange={() => onChoose(hit)} />
+              <HitLine hit={hit} />
+            </label>
           ))}
-        </ul>
+        </div>
       )}
     </div>
   );

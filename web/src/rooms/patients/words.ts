@@ -55,4 +55,4 @@ export function holdings(file: { studies: readonly unknown[]; orders: readonly u
   return [count(file.studies, "study", "studies"), count(file.orders, "order", "orders"), count(file.reports, "report", "reports")].join(", ");
 }
 
-export const ORDER_STATES: Record<string, string> = { scheduled: "waits for images", in_progress: "in progress", completed: "completed", cancelled: "cancelled" };
+export const ORDER_STATES: Record<string, string> = { scheduled: "ordered", in_progress: "in progress", completed: "completed", cancel_requested: "cancellation asked for", cancelled: "cancelled" };
