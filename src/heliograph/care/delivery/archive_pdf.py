@@ -56,10 +56,10 @@ def encapsulate(pdf: bytes, report: VersionFacts, study: StudyFacts, exam: str) 
     """
     ds = Dataset()
     ds.SpecificCharacterSet = "ISO_IR 192"
-    _patient_and_study(ds, report, study)
+    patient_and_study(ds, report, study)
     # Encapsulated Document Series (C.24.1) and SC Equipment (C.8.6.1).
     ds.Modality = "DOC"
-    ds.SeriesInstanceUID = _uid("series", report.report_id, study.study_instance_uid)
+    ds.SeriesInstanceUID = report_uid("series", report.report_id, study.study_instance_uid)
     ds.SeriesNumber = SERIES_NUMBER
     ds.SeriesDescription = "Signed report"
     ds.Manufacturer = "Heliograph"
@@ -76,18 +76,19 @@ def encapsulate(pdf: bytes, report: VersionFacts, study: StudyFacts, exam: str) 
     ds.RecognizableVisualFeatures = "NO"
     words = "withdrawn report" if report.state == "withdrawn" else "report"
     ds.DocumentTitle = f"{exam}, {words} {report.number}"[:1024]
-    ds.ConceptNameCodeSequence = Sequence([_code(*document_code())])
+    ds.ConceptNameCodeSequence = Sequence([code(*document_code())])
     ds.VerificationFlag = "VERIFIED" if report.kind != "preliminary" and report.state == "signed" else "UNVERIFIED"
     ds.MIMETypeOfEncapsulatedDocument = "application/pdf"
     ds.EncapsulatedDocument = pdf + b"\x00" * (len(pdf) % 2)
     ds.EncapsulatedDocumentLength = len(pdf)  # before padding, since padding adds a byte
     ds.SOPClassUID = EncapsulatedPDFStorage
     is_withdrawn = report.state == "withdrawn"
-    ds.SOPInstanceUID = _uid("withdrawn" if is_withdrawn else "instance", report.id, study.study_instance_uid)
-    return _part10(ds)
+    ds.SOPInstanceUID = report_uid("withdrawn" if is_withdrawn else "instance", report.id, study.study_instance_uid)
+    return part10(ds)
 
 
-def _patient_and_study(ds: Dataset, report: VersionFacts, study: StudyFacts) -> None:
+def patient_and_study(ds: Dataset, report: VersionFacts, study: StudyFacts) -> None:
+    """Patient and study attributes as the images have them, so that the object belongs to them."""
     ds.PatientName = study.dicom_patient_name or ""
     ds.PatientID = study.dicom_patient_id or ""
     if study.dicom_patient_issuer:
@@ -104,18 +105,20 @@ def _patient_and_study(ds: Dataset, report: VersionFacts, study: StudyFacts) -> 
         ds.StudyDescription = study.study_description
 
 
-def _code(value: str, meaning: str) -> Dataset:
-    code = Dataset()
-    code.CodeValue, code.CodingSchemeDesignator, code.CodeMeaning = value, "LN", meaning
-    return code
+def code(value: str, meaning: str, scheme: str = "LN") -> Dataset:
+    """A code as an item of a sequence (PS3.3 8.8)."""
+    item = Dataset()
+    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = value, scheme, meaning
+    return item
 
 
-def _uid(kind: str, id_: UUID, study_instance_uid: str) -> str:
+def report_uid(kind: str, id_: UUID | str, study_instance_uid: str) -> str:
     """A UID from a UUID (PS3.5 B.2): 2.25 and its integer."""
     return f"2.25.{uuid.uuid5(_NAMES, f'{kind}/{id_}/{study_instance_uid}').int}"
 
 
-def _part10(ds: Dataset) -> bytes:
+def part10(ds: Dataset) -> bytes:
+    """The data set as a file (PS3.10 7)."""
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID = ds.SOPClassUID
     meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from heliograph.care.delivery import drop, email_notice, hl7, sftp, webhook
+from heliograph.care.delivery import dicom, drop, email_notice, hl7, sftp, webhook
 from heliograph.care.delivery.archive_pdf import store_pdf
 from heliograph.care.delivery.channel import Channel
 
@@ -12,6 +12,7 @@ CHANNELS: Mapping[str, Channel] = {
     "hl7": Channel(prepare=hl7.prepare, talk=hl7.talk),
     "archive": Channel(file=store_pdf),
     "page": Channel(),
+    "dicom": Channel(prepare=dicom.prepare, talk=dicom.talk),
     "webhook": Channel(prepare=webhook.prepare, talk=webhook.talk),
     "email": Channel(prepare=email_notice.prepare, talk=email_notice.talk),
     "folder": Channel(prepare=drop.prepare, talk=drop.talk),

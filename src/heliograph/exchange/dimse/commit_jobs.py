@@ -5,7 +5,6 @@ from __future__ import annotations
 from uuid import UUID
 
 from heliograph.exchange.dimse.commit import PUSH_MODEL, look, send_report
-from heliograph.exchange.dimse.remote import remote_of
 from heliograph.governance.tenancy.queries import active_organizations
 from heliograph.kit.actor import system
 from heliograph.kit.codecs.dicom.part10 import EXPLICIT_LITTLE, IMPLICIT_LITTLE
@@ -18,6 +17,7 @@ from heliograph.kit.settings import Settings
 from heliograph.kit.work import WorkFactory
 from heliograph.records.archive import commitments
 from heliograph.records.archive.commitments import CommitmentFacts, Verdict
+from heliograph.records.sites.calling import remote_of
 from heliograph.records.sites.nodes import NodeFacts, node_for
 
 _log = log(__name__)

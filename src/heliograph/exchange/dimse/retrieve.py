@@ -11,7 +11,6 @@ from pydicom import Dataset
 
 from heliograph.exchange.dimse.callers import acting
 from heliograph.exchange.dimse.outgoing import converter, outgoing
-from heliograph.exchange.dimse.remote import remote_of
 from heliograph.exchange.dimse.scratch import RETRIEVE, scratch
 from heliograph.kit.actor import Actor
 from heliograph.kit.codecs.dicom import valid_uid
@@ -26,6 +25,7 @@ from heliograph.kit.settings import Settings
 from heliograph.kit.work import WorkFactory
 from heliograph.records.archive.present import Named, Sought, objects_named
 from heliograph.records.archive.views import record_view
+from heliograph.records.sites.calling import remote_of
 from heliograph.records.sites.nodes import NodeFacts, node_for
 from heliograph.records.sites.queries import KnownCaller
 

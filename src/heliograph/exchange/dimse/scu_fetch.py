@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import UUID
 
-from heliograph.exchange.dimse.remote import SILENCE_SECONDS, remote_of
 from heliograph.exchange.dimse.scratch import overflow
 from heliograph.exchange.dimse.scu_find import FoundStudy, Wanted, find_objects, find_studies
 from heliograph.kit.codecs.dicom import DicomError, part10_header
@@ -33,6 +32,7 @@ from heliograph.kit.settings import Settings
 from heliograph.records.archive import spool
 from heliograph.records.archive.errors import OutOfSpace
 from heliograph.records.archive.look import look as look_into
+from heliograph.records.sites.calling import SILENCE_SECONDS, remote_of
 from heliograph.records.sites.nodes import NodeFacts
 
 SETTLE_SECONDS = 20.0

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from heliograph.exchange.dimse.outgoing import converter, outgoing
-from heliograph.exchange.dimse.remote import remote_of
 from heliograph.exchange.dimse.scratch import SEND, scratch, sweep
 from heliograph.kit.net.dicom import AssociationError, SendResult, send_objects
 from heliograph.kit.objects import Objects
 from heliograph.kit.settings import Settings
 from heliograph.records.archive.present import StoredObject
+from heliograph.records.sites.calling import remote_of
 from heliograph.records.sites.nodes import NodeFacts
 from heliograph.records.sites.transfers import Result
 

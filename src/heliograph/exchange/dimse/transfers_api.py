@@ -12,7 +12,6 @@ from pydantic import BaseModel, Field
 
 from heliograph.care.orders.access import may_coordinate
 from heliograph.care.worklist.access import case_for
-from heliograph.exchange.dimse.remote import tls_context
 from heliograph.governance.access.door import CurrentUser, ReadDep, WorkDep, require_roles
 from heliograph.governance.access.narrowing import narrowed
 from heliograph.governance.tenancy.queries import coordinated_clients
@@ -26,6 +25,7 @@ from heliograph.records.archive.queries import study as study_of
 from heliograph.records.patients.queries import banners
 from heliograph.records.patients.queries import patient as patient_of
 from heliograph.records.sites import transfers as keep
+from heliograph.records.sites.calling import tls_context
 from heliograph.records.sites.nodes import NodeFacts, node, nodes_of
 from heliograph.records.sites.queries import facilities, facility
 from heliograph.records.sites.transfers import Direction, TransferFacts, TransferState

@@ -20,7 +20,7 @@ from heliograph.kit.work import Work
 from heliograph.records.sites.errors import BadSite, CallerTaken, CodeTaken, SenderTaken
 from heliograph.records.sites.kinds import KINDS, checked_settings
 from heliograph.records.sites.mapping import checked
-from heliograph.records.sites.model import Caller, Endpoint, Facility
+from heliograph.records.sites.model import Caller, Endpoint, Facility, Node
 from heliograph.records.sites.rules import network_of
 
 _Row = TypeVar("_Row", Facility, Caller, Endpoint)
@@ -178,6 +178,10 @@ def _check_endpoint(work: Work, row: Endpoint) -> None:
     if kind.needs_names and not (row.application and row.facility_name):
         raise BadSite("Name the application and the facility of the other side, as its messages do.")
     if kind.channel is not None:
+        node_id = row.settings.get("node_id")
+        found = work.session.get(Node, UUID(node_id)) if node_id else None
+        if node_id and (found is None or found.organization_id != row.organization_id):
+            raise BadSite("The organisation has no such DICOM node.")
         if kind.needs_address and not (row.host and row.port):
             raise BadSite("A destination needs a host and a port.")
         return

@@ -32,7 +32,9 @@ def tls_context(settings: Settings, mode: str) -> ssl.SSLContext | None:
     return client_context(files, verify=mode == "verify")
 
 
-def remote_of(settings: Settings, node: NodeFacts, *, answer: float = ANSWER_SECONDS) -> Remote:
+def remote_of(
+    settings: Settings, node: NodeFacts, *, answer: float = ANSWER_SECONDS, longest: float = LONGEST_SECONDS
+) -> Remote:
     """The node as an association needs it. Raises: TlsNotReady."""
     return Remote(
         node.host,
@@ -40,7 +42,7 @@ def remote_of(settings: Settings, node: NodeFacts, *, answer: float = ANSWER_SEC
         node.ae_title,
         node.calling_ae,
         tls_context(settings, node.tls),
-        CONNECT_SECONDS,
+        min(CONNECT_SECONDS, longest),
         answer,
-        LONGEST_SECONDS,
+        longest,
     )
