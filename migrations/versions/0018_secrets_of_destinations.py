@@ -32,6 +32,13 @@ def upgrade() -> None:
     op.create_index(
         "ix_messages_replay", "messages", ["replay_of"], schema="sites", postgresql_where="replay_of is not null"
     )
+    op.create_index(
+        "ix_deliveries_endpoint",
+        "deliveries",
+        ["endpoint_id"],
+        schema="delivery",
+        postgresql_where="endpoint_id is not null",
+    )
     op.create_table(
         "endpoint_secrets",
         sa.Column("id", sa.UUID(), server_default=sa.text("uuidv7()"), nullable=False),

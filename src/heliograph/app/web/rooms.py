@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from heliograph.care.delivery import api as delivery
+from heliograph.care.delivery import destinations_api as destinations
 from heliograph.care.orders import api as orders
 from heliograph.care.orders import deletions_api as deletions
 from heliograph.care.orders import hidden_api as hidden
@@ -33,6 +34,6 @@ from heliograph.records.sites import nodes_api as nodes
 ROUTERS: tuple[APIRouter, ...] = (
     access.router, organizations.router, sites.router, nodes.router, people.router, agreements.router, orders.router, waiting.router,
     mend.router, patients.router, quarantine.router, messages.router, replay.router,
-    hidden.router, deletions.router, rota.router, worklist.router, questions.router, reading.router, results.router, delivery.router,
+    hidden.router, deletions.router, rota.router, worklist.router, questions.router, reading.router, results.router, delivery.router, destinations.router,
     dicomweb.router, held.router, transfers.router, feeds.router,
 )  # fmt: skip

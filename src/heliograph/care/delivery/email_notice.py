@@ -45,10 +45,10 @@ def prepare(work: Work, settings: Settings, one: Try) -> Prepared:
     """The notice, made at the first try. Raises: CannotBuild, NotFound."""
     if one.destination is None:
         raise CannotBuild("This destination has no recipients.")
-    server = _server(settings)
+    host = server(settings)
     to = Mail(tuple(EmailSettings.model_validate(one.destination.settings).recipients))
     if one.kept is not None:
-        return Prepared(one.kept, MESSAGE_TYPE, server, to)
+        return Prepared(one.kept, MESSAGE_TYPE, host, to)
     report, site = version(work.session, one.version_id), facility(work.session, one.destination.facility_id)
     if report is None or site is None:
         raise NotFound
@@ -59,7 +59,7 @@ def prepare(work: Work, settings: Settings, one: Try) -> Prepared:
         "This notice holds no patient data. Don't answer it: nobody reads the answers.\n"
     )
     subject = f"{KINDS[kind]}, {site.short_name}"
-    return Prepared(notice(settings, one.control_id, to, subject, text, work.now), MESSAGE_TYPE, server, to)
+    return Prepared(notice(settings, one.control_id, to, subject, text, work.now), MESSAGE_TYPE, host, to)
 
 
 def talk(settings: Settings, one: Try, prepared: Prepared) -> Result:  # noqa: ARG001 (a channel's signature)
@@ -97,7 +97,7 @@ def send(settings: Settings, to: Mail, message: bytes) -> Result:
         return Result("not_connected", f"The mail server could not be reached: {reason(error)}.")
 
 
-def _server(settings: Settings) -> str:
+def server(settings: Settings) -> str:
     if not settings.smtp_host or not settings.smtp_from:
         raise CannotBuild("No mail server is set up: HELIOGRAPH_SMTP_HOST and HELIOGRAPH_SMTP_FROM.")
     return f"{settings.smtp_host}:{settings.smtp_port}"

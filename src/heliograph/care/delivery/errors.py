@@ -17,3 +17,7 @@ class ReasonNeeded(Invalid):
 
 class CannotBuild(HeliographError):
     """The message can't be made from what is known."""
+
+
+class NotTried(Conflict):
+    """A destination of this kind is tried elsewhere: a DICOM node under DICOM nodes."""

@@ -36,6 +36,7 @@ class Delivery(Base):
         CheckConstraint("hold_kind in ('provisional','refused','by_hand')", name="hold_kind"),
         Index("ix_deliveries_due", "next_attempt_at", postgresql_where="state = 'queued'"),
         Index("ix_deliveries_case", "case_id"),
+        Index("ix_deliveries_endpoint", "endpoint_id", postgresql_where="endpoint_id is not null"),
         {"schema": "delivery"},
     )
 
