@@ -62,7 +62,7 @@ def _aliases() -> None:
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("value", sa.Text(collation="C"), nullable=False),
         sa.Column("issuer", sa.Text(), nullable=True),
-        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ended_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.CheckConstraint("kind in ('accession','filler','placer')", name=op.f("ck_order_aliases_kind")),
         sa.ForeignKeyConstraint(["order_id"], ["orders.orders.id"], name=op.f("fk_order_aliases_order_id")),
         sa.ForeignKeyConstraint(

@@ -95,3 +95,8 @@ export type PatientReport = PatientFile["reports"][number];
 export type PatientMerge = PatientFile["merges"][number];
 export type KnownPatient = PatientFile["patient"];
 export type ImagesSay = CaseDetail["disagreements"][number];
+
+export type FeedDefaults = Schemas["FeedDefaults"];
+export type MessagePreview = Schemas["MessagePreview"];
+export type SeenValue = Schemas["SeenValue"];
+export type SeenEffect = Schemas["SeenEffect"];

@@ -19,9 +19,9 @@ from heliograph.care.results.schemas import (
     DiscrepancyOut,
     HeldReportOut,
     OrderChoice,
-    SectionOut,
     SiteReportOut,
     TextOut,
+    ToldSection,
     VersionLine,
 )
 from heliograph.care.worklist.access import case_for, may_steer
@@ -166,7 +166,7 @@ def _text(row: SiteReport, *, is_hidden: bool = False) -> TextOut:
         author=row.author,
         reported_at=row.reported_at,
         received_at=row.received_at,
-        sections=[] if is_hidden else [SectionOut(**s) for s in row.sections],
+        sections=[] if is_hidden else [ToldSection(**s) for s in row.sections],
     )
 
 

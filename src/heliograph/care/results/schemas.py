@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from heliograph.care.results.rules import Status
 
 
-class SectionOut(BaseModel):
+class ToldSection(BaseModel):
     """A part of a report."""
 
     id: str
@@ -37,7 +37,7 @@ class TextOut(BaseModel):
     author: str | None
     reported_at: datetime | None
     received_at: datetime
-    sections: list[SectionOut]
+    sections: list[ToldSection]
 
 
 class VersionLine(BaseModel):

@@ -147,7 +147,7 @@ export function pick(values: Values, names: readonly string[]): Values {
 
 export const aeTitle = (value: string) => (value.length > 16 ? "At most 16 characters" : value.includes("\\") ? "No backslash" : null);
 
-const sha256 = (value: string) => (value === "" || /^[0-9a-f]{64}$/i.test(value.replace(/[\s:]/g, "")) ? null : "64 hexadecimal digits, colons or not");
+export const sha256 = (value: string) => (value === "" || /^[0-9a-f]{64}$/i.test(value.replace(/[\s:]/g, "")) ? null : "64 hexadecimal digits, colons or not");
 
 export function Callers() {
   const list = useAdminList<Caller>("callers");
@@ -207,36 +207,20 @@ export function Callers() {
   );
 }
 
-const CHARSETS = ["UNICODE UTF-8", "8859/1", "8859/2", "8859/5", "8859/9", "8859/15", "ASCII"].map((value) => ({ value, label: value }));
+export const CHARSETS = ["UNICODE UTF-8", "8859/1", "8859/2", "8859/5", "8859/9", "8859/15", "ASCII"].map((value) => ({ value, label: value }));
 
 export function Endpoints() {
   const list = useAdminList<Endpoint>("endpoints");
   const facilities = useFacilities();
   const [open, setOpen] = useState<Endpoint | "new" | null>(null);
   const isNew = open === "new";
-  const out = (values: Values) => values.kind === "hl7_out";
   const fields: Field[] = [
-    ...(isNew
-      ? [
-          {
-            name: "kind",
-            label: "Way",
-            kind: "select" as const,
-            required: true,
-            half: true,
-            options: [
-              { value: "hl7_in", label: "Orders come in" },
-              { value: "hl7_out", label: "Reports go out" },
-            ],
-          },
-        ]
-      : []),
-    { name: "facility_id", label: "Facility", kind: "select", required: true, half: isNew, options: options(facilities.data) },
+    { name: "facility_id", label: "Facility", kind: "select", required: true, options: options(facilities.data) },
     { name: "name", label: "Name", required: true, hint: "As coordinators know it" },
-    { name: "application", label: "Application", required: true, half: true, hint: "MSH-3 of what comes, MSH-5 of what goes" },
-    { name: "facility_name", label: "Facility there", required: true, half: true, hint: "MSH-4 of what comes, MSH-6 of what goes" },
-    { name: "host", label: "Host", half: true, hint: "Out: where to call. In: address or network it must come from; empty: any" },
-    { name: "port", label: "Port", kind: "number", half: true, required: true, when: out },
+    { name: "application", label: "Application there", required: true, half: true, hint: "MSH-5 of what goes" },
+    { name: "facility_name", label: "Facility there", required: true, half: true, hint: "MSH-6 of what goes" },
+    { name: "host", label: "Host", half: true, required: true, hint: "Where to call" },
+    { name: "port", label: "Port", kind: "number", half: true, required: true },
     { name: "charset", label: "Character set", kind: "select", required: true, half: true, options: CHARSETS },
     ...(isNew ? [] : [{ name: "is_active", label: "Active", kind: "switch" as const }]),
   ];
@@ -244,16 +228,15 @@ export function Endpoints() {
     <>
       <ListSection<Endpoint>
         id="endpoints"
-        title="HL7 endpoints"
-        sub="orders that come, reports that go"
-        query={list}
+        title="HL7 destinations"
+        sub="where reports go by HL7"
+        query={{ ...list, data: list.data?.filter((one) => one.kind === "hl7_out") }}
         rowId={(one) => one.id}
         sort="name"
         onOpen={setOpen}
-        add={{ label: "New endpoint", run: () => setOpen("new") }}
+        add={{ label: "New destination", run: () => setOpen("new") }}
         columns={[
           { id: "name", head: "Name", cell: (one) => <span className="m">{one.name}</span>, sort: (one) => one.name },
-          { id: "way", head: "Way", width: 120, cell: (one) => (one.kind === "hl7_in" ? "orders in" : "reports out"), sort: (one) => one.kind },
           { id: "facility", head: "Facility", width: 170, cell: (one) => nameIn(facilities.data, one.facility_id), sort: (one) => nameIn(facilities.data, one.facility_id) },
           { id: "names", head: "Application, facility", width: 190, cell: (one) => <span className="num q">{`${one.application}, ${one.facility_name}`}</span>, sort: (one) => one.application },
           { id: "host", head: "Host, port", width: 170, cell: (one) => <span className="num q">{one.host ? `${one.host}${one.port ? `:${one.port}` : ""}` : "any"}</span>, sort: (one) => one.host },
@@ -261,18 +244,18 @@ export function Endpoints() {
           { id: "active", head: "State", width: 96, cell: (one) => <Active on={one.is_active} />, sort: (one) => String(one.is_active) },
           { id: "change", head: "", width: 84, cell: (one) => <Change onClick={() => setOpen(one)} /> },
         ]}
-        empty={{ title: "No endpoint yet", text: "A feed of orders from a site's system, or where its reports go. Sites without one use their page.", icon: "link" }}
+        empty={{ title: "No destination yet", text: "Where reports go by HL7. Sites without one use their page.", icon: "link" }}
       />
       {open && (
         <RecordDialog
-          title={isNew ? "New endpoint" : open.name}
+          title={isNew ? "New destination" : open.name}
           save={isNew ? "Add" : "Save"}
           fields={fields}
-          start={isNew ? { kind: "hl7_in", charset: "UNICODE UTF-8", facility_id: facilities.data?.length === 1 ? (facilities.data[0]?.id ?? null) : null } : { ...open }}
+          start={isNew ? { charset: "UNICODE UTF-8", facility_id: facilities.data?.length === 1 ? (facilities.data[0]?.id ?? null) : null } : { facility_id: open.facility_id, name: open.name, application: open.application, facility_name: open.facility_name, host: open.host, port: open.port, charset: open.charset, is_active: open.is_active }}
           onClose={() => setOpen(null)}
           onSave={async (values) => {
-            const body = { facility_id: values.facility_id, name: text(values.name), application: text(values.application), facility_name: text(values.facility_name), host: text(values.host), port: values.kind === "hl7_out" ? values.port : null, charset: values.charset };
-            if (isNew) await api.post("/api/admin/endpoints", { ...body, kind: values.kind });
+            const body = { facility_id: values.facility_id, name: text(values.name), application: text(values.application), facility_name: text(values.facility_name), host: text(values.host), port: values.port, charset: values.charset };
+            if (isNew) await api.post("/api/admin/endpoints", { ...body, kind: "hl7_out" });
             else await api.patch(url`/api/admin/endpoints/${open.id}`, { ...body, is_active: values.is_active });
             renew("endpoints");
           }}

@@ -3,6 +3,8 @@ import { hasRole, useSession } from "../../api/session";
 import { Foot, Icon, type IconName, Page } from "../../kit";
 import { Agreements } from "./Agreements";
 import { DeletionsPage } from "./Deletions";
+import { Feed } from "./Feed";
+import { Feeds } from "./Feeds";
 import { Nodes } from "./Nodes";
 import { Reader } from "./Reader";
 import { Readers } from "./Readers";
@@ -34,7 +36,8 @@ const GROUPS: { title: string; sections: Section[] }[] = [
       { to: "facilities", label: "Facilities", icon: "site", for: "client" },
       { to: "callers", label: "DICOM callers", icon: "images", for: "client" },
       { to: "nodes", label: "DICOM nodes", icon: "handback", for: "client" },
-      { to: "endpoints", label: "HL7 endpoints", icon: "link", for: "client" },
+      { to: "feeds", label: "HL7 feeds", icon: "link", for: "client" },
+      { to: "endpoints", label: "HL7 destinations", icon: "handback", for: "client" },
       { to: "keys", label: "Keys", icon: "key", for: "client" },
       { to: "deletions", label: "Deletions", icon: "cross", for: "client" },
     ],
@@ -84,6 +87,8 @@ export default function AdminPage() {
               <Route path="facilities" element={<Facilities />} />
               <Route path="callers" element={<Callers />} />
               <Route path="nodes" element={<Nodes />} />
+              <Route path="feeds" element={<Feeds />} />
+              <Route path="feeds/:feedId" element={<Feed />} />
               <Route path="endpoints" element={<Endpoints />} />
               <Route path="agreements" element={<Agreements />} />
               <Route path="readers" element={<Readers />} />

@@ -65,7 +65,7 @@ export interface Endpoint {
   id: string;
   organization_id: string;
   facility_id: string;
-  kind: "hl7_in" | "hl7_out";
+  kind: string;
   name: string;
   host: string | null;
   port: number | null;
@@ -73,6 +73,17 @@ export interface Endpoint {
   facility_name: string;
   charset: string;
   is_active: boolean;
+  /** Of a feed: where its values stand, where that is not as usual. */
+  mapping: Record<string, unknown>;
+  settings: Record<string, unknown>;
+  repeats_control_ids: boolean;
+  ignored: string[];
+  order_answer: "ack" | "order_response";
+  tls_required: boolean;
+  certificate_sha256: string | null;
+  reply_host: string | null;
+  reply_port: number | null;
+  takes_files: boolean;
 }
 
 export interface Agreement {

@@ -94,6 +94,7 @@ const ALARMS: Record<string, string> = {
   delivery_failed: "Delivery",
   report_unacknowledged: "Not seen by the site",
   promise_broken: "Promise broken",
+  cancel_requested: "Cancelled by the site",
   held_objects: "Quarantine",
   quarantine_full: "Quarantine full",
 };

@@ -9,6 +9,7 @@ import { allChecks, type CheckAction, pictureOf } from "./checks";
 import { focusField } from "./Editor";
 import { isEmpty } from "./Fields";
 import { Left } from "./Left";
+import { SiteNotices } from "./Notices";
 import { ReportColumn } from "./ReportColumn";
 import { type Refusal, SIGN_WORDS, type SignKind, signKinds } from "./sign";
 import { ViewerTrouble } from "./States";
@@ -179,6 +180,7 @@ export function Room({ workspace, detail, lost, onReopen }: Props) {
               New images came after you opened this case.
             </Strip>
           )}
+          {signed === null && <SiteNotices detail={detail} opened={workspace.case.priority} zone={here.zone} />}
           {detail.is_provisional && <Strip tone="amber">The order is not matched yet: what you sign is held until it is.</Strip>}
           {detail.state === "cancelled" && <Strip tone="red">This order was cancelled by the site.</Strip>}
         </div>
