@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import date
 from functools import partial
 from typing import Any
 
@@ -23,12 +24,14 @@ from heliograph.records.archive import search
 from heliograph.records.archive.search_attributes import tag_of
 from heliograph.records.archive.search_results import Wanted, page
 from heliograph.records.patients import queries as patients
+from heliograph.records.patients.search import alike, look_up
 from tests.cast import Cast
 
 ROWS = 6000
 _FILL = """
-insert into patients.patients (organization_id, family_name, given_name, name_key)
-select o, 'FAMILY' || n, 'Given', 'family' || lpad(n::text, 6, '0') || ' given' from unnest(:orgs) o, generate_series(1, :n) n;
+insert into patients.patients (organization_id, family_name, given_name, name_key, birth_date)
+select o, 'FAMILY' || n, 'Given', 'family' || lpad(n::text, 6, '0') || ' given', date '1950-01-01' + n
+from unnest(:orgs) o, generate_series(1, :n) n;
 insert into patients.identifiers (organization_id, patient_id, authority, value)
 select organization_id, id, 'X', name_key from patients.patients;
 insert into archive.studies (organization_id, facility_id, patient_id, study_instance_uid, accession_number, first_received_at,
@@ -167,6 +170,22 @@ def test_patients_by_the_beginning_of_a_name(plan: Callable[..., str], cast: Cas
         found = plan(actor, lambda s: patients.search(s, "FAMILY0042", [cast.norfjord]))
         assert "ix_patients_name" in found, actor.name
         assert "Seq Scan on" not in found
+
+
+def test_patients_as_they_are_looked_up_and_near_ones(plan: Callable[..., str], context: Context, cast: Cast) -> None:
+    with context.works.read(system("test", cast.norfjord)) as work:
+        one = work.session.scalar(
+            text("select id from patients.patients where organization_id = :o limit 1"), {"o": cast.norfjord}
+        )
+    born = date(1955, 5, 5)
+    for actor in (cast.eirik, cast.nadia):
+        found = plan(actor, lambda s: look_up(s, [cast.norfjord], "FAMILY0042", born))
+        assert "uq_identifiers_organization_id_authority_value" in found, (actor.name, found)
+        assert "Seq Scan on" not in found, (actor.name, found)
+        assert "ix_patients_born" in plan(actor, lambda s: look_up(s, [cast.norfjord], "", born)), actor.name
+        found = plan(actor, lambda s: alike(s, one))
+        assert "ix_patients_born" in found, (actor.name, found)
+        assert "Seq Scan on" not in found, (actor.name, found)
 
 
 def test_orders_by_accession(plan: Callable[..., str], cast: Cast) -> None:

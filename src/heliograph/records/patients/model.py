@@ -18,6 +18,7 @@ class Patient(Base):
     __tablename__ = "patients"
     __table_args__ = (
         Index("ix_patients_name", "organization_id", "name_key"),
+        Index("ix_patients_born", "organization_id", "birth_date"),
         CheckConstraint("merged_into_id <> id", name="not_merged_into_itself"),
         Index("ix_patients_merged_into", "merged_into_id", postgresql_where="merged_into_id is not null"),
         {"schema": "patients"},
