@@ -10,7 +10,7 @@ from heliograph.care.reading.events import ReportSigned, ReportWithdrawn
 from heliograph.care.results import reactions as results
 from heliograph.care.worklist import reactions as worklist
 from heliograph.kit.events import Reactions
-from heliograph.records.archive.events import ImagesIndexed, ObjectsHeld, QuarantineFull, StudyCompleted
+from heliograph.records.archive.events import ImagesHidden, ImagesIndexed, ObjectsHeld, QuarantineFull, StudyCompleted
 from heliograph.records.patients.events import IdentityDoubted, IdentitySettled, PatientChanged
 
 
@@ -19,6 +19,7 @@ def wire(reactions: Reactions) -> Reactions:
     them; a case is a certain one before what was held for it is sent."""
     reactions.on(ImagesIndexed, orders.match_images)
     reactions.on(ImagesIndexed, worklist.on_images_indexed)
+    reactions.on(ImagesHidden, worklist.on_images_hidden)
     reactions.on(ObjectsHeld, worklist.on_objects_held)
     reactions.on(QuarantineFull, worklist.on_quarantine_full)
     reactions.on(StudyMatched, worklist.on_study_matched)

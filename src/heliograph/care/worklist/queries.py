@@ -13,6 +13,7 @@ from sqlalchemy import select, text
 from heliograph.care.worklist.access import case_for
 from heliograph.care.worklist.assign import verdicts_for
 from heliograph.care.worklist.clock import ARRIVING
+from heliograph.care.worklist.hidden_images import HOLD as NO_IMAGES
 from heliograph.care.worklist.lists import banner_of, rows_of
 from heliograph.care.worklist.model import Assignment, Read
 from heliograph.care.worklist.schemas import Found, ListItem, Matrix, MyList, ReaderVerdict, Tab
@@ -39,7 +40,8 @@ def my_list(work: Work, tab: Tab = "mine") -> MyList:
     """The reads of the signed-in reader. Raises: NotAllowed (no reader)."""
     reader_id = _me(work)
     now = work.now
-    items = [r.item for r in rows_of(work.session, list(work.session.scalars(_MINE, {"reader": reader_id})), now)]
+    given = rows_of(work.session, list(work.session.scalars(_MINE, {"reader": reader_id})), now)
+    items = [r.item for r in given if r.item.hold_reason != NO_IMAGES]
     done = list(work.session.scalars(_DONE, {"reader": reader_id, "since": now - SHOWN_DONE}))
     tabs: dict[Tab, list[ListItem]] = {t: [i for i in items if _is_under(i, t, now)] for t in get_args(Tab)}
     counts = {t: len(found) for t, found in tabs.items()} | {"done": len(done)}

@@ -21,10 +21,11 @@ from heliograph.care.worklist.changes import (
     patients_merged,
 )
 from heliograph.care.worklist.held_alarms import raise_full, raise_held
+from heliograph.care.worklist.hidden_images import images_hidden, images_shown
 from heliograph.care.worklist.identity import clear_doubted, patient_changed, raise_doubted
 from heliograph.care.worklist.sources import study
 from heliograph.kit.work import Work
-from heliograph.records.archive.events import ImagesIndexed, ObjectsHeld, QuarantineFull, StudyCompleted
+from heliograph.records.archive.events import ImagesHidden, ImagesIndexed, ObjectsHeld, QuarantineFull, StudyCompleted
 from heliograph.records.patients.events import IdentityDoubted, IdentitySettled, PatientChanged
 
 
@@ -37,7 +38,13 @@ class DeliveryOverEvent(Protocol):
 
 def on_images_indexed(work: Work, event: ImagesIndexed) -> None:
     """Images came: after the room of orders tried to match them."""
+    images_shown(work, event.study_id)
     images_came(work, event.study_id, event.number_of_instances)
+
+
+def on_images_hidden(work: Work, event: ImagesHidden) -> None:
+    """No image of a study is shown any more."""
+    images_hidden(work, event.study_id)
 
 
 def on_objects_held(work: Work, event: ObjectsHeld) -> None:

@@ -21,6 +21,15 @@ class ImagesIndexed(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ImagesHidden(Event):
+    """The last images of a study that were shown are rejected, or wait for deletion. That they are shown again is told as
+    `ImagesIndexed`."""
+
+    organization_id: UUID
+    study_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
 class ObjectsHeld(Event):
     """Objects of a facility came that can't be filed as they are, and wait for a person: once a facility and batch."""
 

@@ -16,7 +16,7 @@ from sqlalchemy import func, select, update
 from heliograph.kit.db.session import ROW_LOCK, ActorSession
 from heliograph.kit.errors import Conflict, Invalid, NotFound
 from heliograph.kit.work import Work
-from heliograph.records.archive.events import ImagesIndexed
+from heliograph.records.archive.events import ImagesHidden, ImagesIndexed
 from heliograph.records.archive.match_state import lock_accessions
 from heliograph.records.archive.model import Instance, Rejection, Series, Study
 
@@ -214,6 +214,8 @@ def changed(work: Work, study: Study, action: str, row: Rejection, **subject: An
         detail={"kind": row.kind, "instances": row.number_of_instances, "by_note": row.note_uid is not None},
     )
     work.touch("study", study.id, study.organization_id)
+    if not study.number_of_instances:
+        work.announce(ImagesHidden(study.organization_id, study.id))
 
 
 def recount(session: ActorSession, study: Study) -> None:

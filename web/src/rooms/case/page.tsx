@@ -8,8 +8,9 @@ import type { CaseDetail, Timeline } from "../../api/types";
 import { Chip, ErrorState, Foot, LinkButton, Note, Page, PatientBanner, type Place, SkeletonRows, type Tab, Tabs, useKeys, zoneCity } from "../../kit";
 import { Actions } from "./Actions";
 import { CasesPage } from "./Cases";
+import { Deliveries } from "./Deliveries";
 import { Disagreements } from "./Disagreements";
-import { Deliveries, Orders, Reports, Studies } from "./Papers";
+import { Orders, Reports, Studies } from "./Papers";
 import { Readers } from "./Readers";
 import { Seen, Steps } from "./Records";
 import { TimelinePanel } from "./TimelinePanel";
@@ -45,7 +46,7 @@ function CasePage({ caseId }: { caseId: string }) {
         detail && (
           <>
             <Chip tone={detail.state === "no_reader" || held ? "amber" : "outline"} title={detail.hold_reason ?? undefined}>
-              {held ? `On hold: ${detail.hold_reason ?? ""}` : stateWords(detail.state)}
+              {held ? onHold(detail.hold_reason ?? "") : stateWords(detail.state)}
             </Chip>
             {detail.is_provisional && <Chip tone="amber">provisional</Chip>}
             {detail.patient && mayEnter(session, "patients") && (
@@ -67,6 +68,11 @@ function CasePage({ caseId }: { caseId: string }) {
       )}
     </Page>
   );
+}
+
+/** With the reason, where it is short enough for a chip. */
+function onHold(reason: string): string {
+  return reason.length > 48 ? "On hold" : `On hold: ${reason}`;
 }
 
 /** The site's zone, then the reader's; one of them where both are the same. */
