@@ -15,7 +15,7 @@ from heliograph.exchange.hl7.feeds_api import router
 from heliograph.records.sites.api import router as sites
 from tests.care.orders.help import message, receive
 from tests.cast import Cast
-from tests.exchange.hl7.test_orders_over_mllp import MSH, PID, order
+from tests.exchange.hl7.door import MSH, PID, order
 from tests.records.sites.web import browser
 
 SECRETS = ("Bakke", "Solveig", "NF-7001", "anticoagulant", "1977")
