@@ -6,7 +6,7 @@ import { useSyncExternalStore } from "react";
  * a BroadcastChannel; when that tab closes, the next one takes the lock. Events carry a topic and an id, never data: queries
  * that name the topic are asked again, as this person may see them.
  */
-export type Topic = "case" | "study" | "order" | "delivery" | "alarm" | "report" | "shift" | "transfer";
+export type Topic = "case" | "study" | "order" | "delivery" | "alarm" | "report" | "shift" | "transfer" | "question";
 
 declare module "@tanstack/react-query" {
   interface Register {

@@ -100,3 +100,7 @@ export type FeedDefaults = Schemas["FeedDefaults"];
 export type MessagePreview = Schemas["MessagePreview"];
 export type SeenValue = Schemas["SeenValue"];
 export type SeenEffect = Schemas["SeenEffect"];
+export type Question = Schemas["QuestionBody"];
+export type QuestionLine = Schemas["QuestionLine"];
+export type QuestionThread = Schemas["Thread"];
+export type SubjectKind = QuestionLine["subject_kind"];

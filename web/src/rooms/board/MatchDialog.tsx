@@ -6,6 +6,7 @@ import { api, ApiError, queryClient, url } from "../../api/client";
 import type { MatchCandidate, StudyBrief } from "../../api/types";
 import { Button, Chip, ConfirmDialog, Dialog, ErrorState, GarbledText, LinkButton, near, patientName, type Place, plainDate, PriorityMark, SkeletonRows, toast, UsualReasons, useNow } from "../../kit";
 import { type Asking, IdentityActions, IdentityDialogs, StepList, useIdentity, Whose } from "../identity/IdentityPanel";
+import { QuestionPanel } from "../questions/QuestionPanel";
 import { imageCount } from "./words";
 
 export interface MatchProps {
@@ -42,6 +43,7 @@ function ReleaseDialog({ studyId, site, why, onClose }: Pick<MatchProps, "studyI
         ) : (
           <SkeletonRows rows={5} />
         )}
+        <QuestionPanel subject="study" id={studyId} site={site} />
       </div>
     </Dialog>
   );
@@ -174,6 +176,7 @@ function OrderDialog({ studyId, site, why, study, mayReadNow, onClose }: MatchPr
         />
       )}
       <UsualReasons reasons={["Site confirmed by phone", "Accession typed wrongly at the scanner", "Same patient, birth date mistyped"]} onTake={setReason} />
+      <QuestionPanel subject="study" id={studyId} site={site} />
     </ConfirmDialog>
   );
 }

@@ -3,6 +3,7 @@ import { Link } from "react-router";
 import { api, queryClient, url } from "../../api/client";
 import type { AlarmBrief } from "../../api/types";
 import { Button, Empty, Icon, inPlaces, MINUTE, ms, near, Panel, type Place, PriorityMark, priorityRank, ReasonDialog, span, toast, useNow } from "../../kit";
+import { QuestionChip } from "../questions/QuestionChip";
 import { alarmName, alarmPlace, type BoardDelivery, channelName, deliveriesStand, deliveryTitle, imageCount, isStuck, mayRetry, nameOf, sortAlarms, type Unmatched } from "./words";
 
 function again(): Promise<void> {
@@ -26,7 +27,9 @@ export function UnmatchedPanel({ studies, onMatch }: { studies: readonly Unmatch
                 <div>
                   <span className="m">{one.study.description ?? (one.study.modalities.join(", ") || "Study")}</span>, {imageCount(one.study.number_of_instances)}, {one.facility.short_name}
                 </div>
-                <div className="q sm">{one.reason ?? "No order fits"}</div>
+                <div className="q sm">
+                  <QuestionChip subject="study" id={one.study.id} /> {one.reason ?? "No order fits"}
+                </div>
               </div>
               <span className={`num nw${one.alarm ? " amber" : " q"}`}>{span(age(one, now))}</span>
               <Button size="sm" onClick={() => onMatch(one)}>

@@ -96,7 +96,9 @@ it("writes CSV that no spreadsheet runs", () => {
 });
 
 it("leads to where an alarm is dealt with", () => {
-  expect(alarmPlace({ kind: "no_reader", case_id: "c1" })).toBe("/case/c1");
-  expect(alarmPlace({ kind: "quarantine_full", case_id: null })).toBe("/quarantine");
-  expect(alarmPlace({ kind: "unmatched_study", case_id: null })).toBeNull();
+  expect(alarmPlace({ kind: "no_reader", case_id: "c1", study_id: null })).toBe("/case/c1");
+  expect(alarmPlace({ kind: "quarantine_full", case_id: null, study_id: null })).toBe("/quarantine");
+  expect(alarmPlace({ kind: "unmatched_study", case_id: null, study_id: "s1" })).toBeNull();
+  expect(alarmPlace({ kind: "question_unanswered", case_id: null, study_id: null })).toBe("/quarantine");
+  expect(alarmPlace({ kind: "question_unanswered", case_id: null, study_id: "s1" })).toBeNull();
 });

@@ -97,11 +97,14 @@ const ALARMS: Record<string, string> = {
   cancel_requested: "Cancelled by the site",
   held_objects: "Quarantine",
   quarantine_full: "Quarantine full",
+  question_unanswered: "Site has not answered",
 };
 
 /** Where an alarm is dealt with. */
-export function alarmPlace(alarm: Pick<AlarmBrief, "kind" | "case_id">): string | null {
+export function alarmPlace(alarm: Pick<AlarmBrief, "kind" | "case_id" | "study_id">): string | null {
   if (alarm.case_id) return `/case/${alarm.case_id}`;
+  // A question about a study is on the board itself; what was asked about anything else without a case is in quarantine.
+  if (alarm.kind === "question_unanswered") return alarm.study_id ? null : "/quarantine";
   return alarm.kind === "held_objects" || alarm.kind === "quarantine_full" ? "/quarantine" : null;
 }
 

@@ -3,9 +3,10 @@ import { useState } from "react";
 import { useNavigate, useParams } from "react-router";
 import { api, url } from "../../api/client";
 import type { Topic } from "../../api/live";
-import { herePlace, mayEnter, useSession } from "../../api/session";
+import { hasRole, herePlace, mayEnter, useSession } from "../../api/session";
 import type { CaseDetail, Timeline } from "../../api/types";
 import { Chip, ErrorState, Foot, LinkButton, Note, Page, PatientBanner, type Place, SkeletonRows, type Tab, Tabs, useKeys, zoneCity } from "../../kit";
+import { QuestionPanel } from "../questions/QuestionPanel";
 import { Actions } from "./Actions";
 import { CasesPage } from "./Cases";
 import { Deliveries } from "./Deliveries";
@@ -82,10 +83,12 @@ function zones(detail: CaseDetail, timeline: Timeline | undefined, here: Place):
   return reader.zone === site.zone ? [site] : [site, reader];
 }
 
-type View = "readers" | "reports" | "deliveries" | "orders" | "studies";
+type View = "readers" | "reports" | "deliveries" | "orders" | "studies" | "questions";
 
 function Shown({ detail, timeline, failure, retry, places, back }: { detail: CaseDetail; timeline: Timeline | undefined; failure: unknown; retry: () => void; places: [Place, ...Place[]]; back: string | undefined }) {
   const navigate = useNavigate();
+  const session = useSession();
+  const asks = hasRole(session, "coordinator") || hasRole(session, "site_staff");
   const [view, setView] = useState<View>("readers");
   const [site] = places;
   const tabs: (Tab & { id: View })[] = [
@@ -94,6 +97,7 @@ function Shown({ detail, timeline, failure, retry, places, back }: { detail: Cas
     { id: "deliveries", label: "Deliveries", count: detail.deliveries.length, tone: detail.deliveries.some((one) => one.state === "failed" || one.state === "held") ? "hot" : undefined },
     { id: "orders", label: "Orders", count: detail.orders.length },
     { id: "studies", label: "Studies", count: detail.studies.length + detail.priors.length },
+    ...(asks ? [{ id: "questions" as const, label: "Questions to the site" }] : []),
   ];
   useKeys("Case", [
     ...tabs.map((tab, index) => ({ id: `case.tab.${tab.id}`, keys: [String(index + 1)], label: tab.label, run: () => setView(tab.id) })),
@@ -153,11 +157,17 @@ function Shown({ detail, timeline, failure, retry, places, back }: { detail: Cas
           {view === "deliveries" && <Deliveries detail={detail} place={site} />}
           {view === "orders" && <Orders detail={detail} place={site} />}
           {view === "studies" && <Studies detail={detail} place={site} />}
+          {view === "questions" && (
+            // eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- a region that scrolls must be reached by the keyboard
+            <div className="scroll qn-tab" tabIndex={0} role="region" aria-label="Questions">
+              <QuestionPanel subject="case" id={detail.id} site={site} keyScope="Case" />
+            </div>
+          )}
         </section>
       </div>
       <Foot
         keys={[
-          { keys: ["1", "5"], label: "readers to studies" },
+          { keys: ["1", String(tabs.length)], label: asks ? "readers to questions" : "readers to studies" },
           { keys: ["a"], label: "reassign" },
           ...(back ? [{ keys: ["Escape"], label: "back" }] : []),
           { keys: ["?"], label: "all keys" },

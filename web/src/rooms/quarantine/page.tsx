@@ -5,6 +5,8 @@ import { api, ApiError, queryClient, url } from "../../api/client";
 import { herePlace, useSession } from "../../api/session";
 import type { HeldDetail, HeldObject, QuarantineRoom } from "../../api/types";
 import { Button, Chip, type Column, DataTable, dayClock, Empty, ErrorState, Facts, Foot, MINUTE, near, Note, Page, Panel, SkeletonRows, SkeletonText, StateDot, toast, useKeys, useNow, useTable } from "../../kit";
+import { QuestionChip } from "../questions/QuestionChip";
+import { QuestionPanel } from "../questions/QuestionPanel";
 import { DismissDialog } from "./DismissDialog";
 import { ElementsTable } from "./ElementsTable";
 import "./quarantine.css";
@@ -35,7 +37,7 @@ export default function QuarantinePage() {
     { id: "at", head: `Came, ${here.label}`, width: 138, fixed: true, cell: (one) => <span className="num" title={`${dayClock(one.received_at, "UTC")} UTC`}>{near(one.received_at, here.zone, now)}</span>, sort: (one) => one.received_at },
     { id: "facility", head: "From", width: 140, cell: (one) => one.facility_name ?? <span className="q">unknown</span>, sort: (one) => one.facility_name },
     { id: "why", head: "Why it waits", width: 250, fixed: true, cell: (one) => <StateDot state="held">{WHY[one.reason] ?? one.reason}</StateDot>, sort: (one) => one.reason },
-    { id: "detail", head: "What was found", cell: (one) => <span title={one.detail}>{one.alike > 1 && <Chip tone="outline">{one.alike} objects</Chip>} {one.detail}</span> },
+    { id: "detail", head: "What was found", cell: (one) => <span title={one.detail}><QuestionChip subject="held_object" id={one.id} /> {one.alike > 1 && <Chip tone="outline">{one.alike} objects</Chip>} {one.detail}</span> },
     { id: "size", head: "Size", width: 90, show: "wide", cell: (one) => <span className="num q">{bytes(one.length)}</span>, sort: (one) => one.length },
     { id: "uid", head: "SOP Instance UID", width: 260, show: "wide", cell: (one) => <span className="num q">{one.sop_instance_uid}</span>, sort: (one) => one.sop_instance_uid },
   ];
@@ -80,7 +82,7 @@ export default function QuarantinePage() {
           </Panel>
           {heldId && <Detail key={heldId} id={heldId} onClose={close} zone={here.zone} label={here.label} />}
         </div>
-        <Foot keys={[{ keys: ["j", "k"], label: "move" }, { keys: ["Enter"], label: "look into it" }, { keys: ["a"], label: "accept a correction" }, { keys: ["t"], label: "try again" }, { keys: ["x"], label: "dismiss" }, { keys: ["Escape"], label: "close" }]} />
+        <Foot keys={[{ keys: ["j", "k"], label: "move" }, { keys: ["Enter"], label: "look into it" }, { keys: ["a"], label: "accept a correction" }, { keys: ["t"], label: "try again" }, { keys: ["x"], label: "dismiss" }, { keys: ["q"], label: "ask the site" }, { keys: ["Escape"], label: "close" }]} />
       </div>
     </Page>
   );
@@ -179,6 +181,7 @@ function Detail({ id, onClose, zone, label }: { id: string; onClose: () => void;
               />
             </div>
           </div>
+          <QuestionPanel subject="held_object" id={id} site={{ zone, label }} keyScope="Quarantine" />
           {one.filed_study_id && (
             <section>
               <h3 className="caps">

@@ -6,6 +6,7 @@ import type { Topic } from "../../api/live";
 import { herePlace, useSession } from "../../api/session";
 import type { Site, SiteRow } from "../../api/types";
 import { Button, type Column, ColumnsButton, DataTable, Empty, ErrorState, Foot, MINUTE, near, Page, patientName, type Place, plainDate, PriorityMark, priorityRank, SkeletonRows, StepBar, type Tab, Tabs, useKeys, useNow, useTable } from "../../kit";
+import { SiteQuestions } from "../questions/SiteQuestions";
 import { OrderDialog } from "./OrderDialog";
 import { AttachDialog, RowPanel } from "./RowPanel";
 import { SendPanel } from "./SendPanel";
@@ -75,7 +76,8 @@ function Shown({ site }: { site: Site }) {
   if (!facility) return <Empty title="No facility is open to you" icon="site">Your administrator gives you the role of site staff at a facility.</Empty>;
   const target = chosen?.order_id ? { orderId: chosen.order_id, name: chosen.patient ? patientName(chosen.patient) : chosen.exam } : null;
   return (
-    <div className="page">
+    <div className="page site">
+      <SiteQuestions />
       <div className="sg">
         <SendPanel site={site} facility={facility} onFacility={setFacilityId} target={target} onDocuments={(files) => chosen && setAttaching({ files, row: chosen })} />
         <section className="panel sl1 clip" aria-label="Studies and orders">
