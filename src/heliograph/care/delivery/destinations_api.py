@@ -103,10 +103,10 @@ def list_destinations(work: AdministeringDep) -> list[DestinationLine]:
     ]
 
 
-@router.get("/admin/destinations/{endpoint_id}", dependencies=[Administrator])
-def read_destination(work: AdministeringDep, endpoint_id: UUID) -> DestinationOut:
+@router.get("/admin/destinations/{destination_id}", dependencies=[Administrator])
+def read_destination(work: AdministeringDep, destination_id: UUID) -> DestinationOut:
     """One destination with what waits and how long answers take."""
-    found = keep.destination(work, endpoint_id)
+    found = keep.destination(work, destination_id)
     one = found.endpoint
     return DestinationOut(
         id=one.id,
@@ -127,23 +127,23 @@ def read_destination(work: AdministeringDep, endpoint_id: UUID) -> DestinationOu
     )
 
 
-@router.post("/admin/destinations/{endpoint_id}/test", dependencies=[Administrator])
-def post_test(works: WorksDep, settings: SettingsDep, actor: CurrentUser, endpoint_id: UUID) -> Trial:
+@router.post("/admin/destinations/{destination_id}/test", dependencies=[Administrator])
+def post_test(works: WorksDep, settings: SettingsDep, actor: CurrentUser, destination_id: UUID) -> Trial:
     """Sends something harmless there and shows the answer. It is recorded."""
-    return try_destination(works, settings, actor, endpoint_id)
+    return try_destination(works, settings, actor, destination_id)
 
 
-@router.post("/admin/destinations/{endpoint_id}/retry", dependencies=[Administrator])
-def post_retry_held(work: AdministeringDep, endpoint_id: UUID, body: Reason) -> Retried:
+@router.post("/admin/destinations/{destination_id}/retry", dependencies=[Administrator])
+def post_retry_held(work: AdministeringDep, destination_id: UUID, body: Reason) -> Retried:
     """Tries everything again that this destination refused or that could not be made."""
-    return Retried(count=keep.retry_held(work, endpoint_id, body.reason))
+    return Retried(count=keep.retry_held(work, destination_id, body.reason))
 
 
-@router.post("/admin/destinations/{endpoint_id}/secret", dependencies=[Administrator])
-def post_secret(work: WorkDep, settings: SettingsDep, endpoint_id: UUID, new: NewSecret) -> Shown:
+@router.post("/admin/destinations/{destination_id}/secret", dependencies=[Administrator])
+def post_secret(work: WorkDep, settings: SettingsDep, destination_id: UUID, new: NewSecret) -> Shown:
     """Keeps a secret, sealed; nobody is shown it again."""
-    keep.administered(work, endpoint_id)
+    keep.administered(work, destination_id)
     value = new.value.get_secret_value() if new.value else None
     box = seal(settings.secrets_key, settings.keys_dir)
-    made = keep_secret(work, box, endpoint_id, new.name, value, overlap=timedelta(hours=new.overlap_hours))
+    made = keep_secret(work, box, destination_id, new.name, value, overlap=timedelta(hours=new.overlap_hours))
     return Shown(secret=made if value is None else None)

@@ -5,7 +5,7 @@ import { Button, clock, MINUTE, StateDot, useNow } from "../../kit";
 import { isJurisdiction, nameIn, options, renew, useAdminList, useFacilities, useOrganizations, ZONES } from "./data";
 import { ListSection } from "./ListSection";
 import { type Field, RecordDialog, text, type Values } from "./RecordDialog";
-import type { Caller, Endpoint, Facility, Organization } from "./types";
+import type { Caller, Facility, Organization } from "./types";
 import { HELD_ANSWERS, jurisdictionName, KIND_NAMES, languageName } from "./words";
 
 export function Active({ on }: { on: boolean }) {
@@ -208,59 +208,3 @@ export function Callers() {
 }
 
 export const CHARSETS = ["UNICODE UTF-8", "8859/1", "8859/2", "8859/5", "8859/9", "8859/15", "ASCII"].map((value) => ({ value, label: value }));
-
-export function Endpoints() {
-  const list = useAdminList<Endpoint>("endpoints");
-  const facilities = useFacilities();
-  const [open, setOpen] = useState<Endpoint | "new" | null>(null);
-  const isNew = open === "new";
-  const fields: Field[] = [
-    { name: "facility_id", label: "Facility", kind: "select", required: true, options: options(facilities.data) },
-    { name: "name", label: "Name", required: true, hint: "As coordinators know it" },
-    { name: "application", label: "Application there", required: true, half: true, hint: "MSH-5 of what goes" },
-    { name: "facility_name", label: "Facility there", required: true, half: true, hint: "MSH-6 of what goes" },
-    { name: "host", label: "Host", half: true, required: true, hint: "Where to call" },
-    { name: "port", label: "Port", kind: "number", half: true, required: true },
-    { name: "charset", label: "Character set", kind: "select", required: true, half: true, options: CHARSETS },
-    ...(isNew ? [] : [{ name: "is_active", label: "Active", kind: "switch" as const }]),
-  ];
-  return (
-    <>
-      <ListSection<Endpoint>
-        id="endpoints"
-        title="HL7 destinations"
-        sub="where reports go by HL7"
-        query={{ ...list, data: list.data?.filter((one) => one.kind === "hl7_out") }}
-        rowId={(one) => one.id}
-        sort="name"
-        onOpen={setOpen}
-        add={{ label: "New destination", run: () => setOpen("new") }}
-        columns={[
-          { id: "name", head: "Name", cell: (one) => <span className="m">{one.name}</span>, sort: (one) => one.name },
-          { id: "facility", head: "Facility", width: 170, cell: (one) => nameIn(facilities.data, one.facility_id), sort: (one) => nameIn(facilities.data, one.facility_id) },
-          { id: "names", head: "Application, facility", width: 190, cell: (one) => <span className="num q">{`${one.application}, ${one.facility_name}`}</span>, sort: (one) => one.application },
-          { id: "host", head: "Host, port", width: 170, cell: (one) => <span className="num q">{one.host ? `${one.host}${one.port ? `:${one.port}` : ""}` : "any"}</span>, sort: (one) => one.host },
-          { id: "charset", head: "Characters", width: 130, show: "not-narrow", cell: (one) => <span className="num q">{one.charset}</span> },
-          { id: "active", head: "State", width: 96, cell: (one) => <Active on={one.is_active} />, sort: (one) => String(one.is_active) },
-          { id: "change", head: "", width: 84, cell: (one) => <Change onClick={() => setOpen(one)} /> },
-        ]}
-        empty={{ title: "No destination yet", text: "Where reports go by HL7. Sites without one use their page.", icon: "link" }}
-      />
-      {open && (
-        <RecordDialog
-          title={isNew ? "New destination" : open.name}
-          save={isNew ? "Add" : "Save"}
-          fields={fields}
-          start={isNew ? { charset: "UNICODE UTF-8", facility_id: facilities.data?.length === 1 ? (facilities.data[0]?.id ?? null) : null } : { facility_id: open.facility_id, name: open.name, application: open.application, facility_name: open.facility_name, host: open.host, port: open.port, charset: open.charset, is_active: open.is_active }}
-          onClose={() => setOpen(null)}
-          onSave={async (values) => {
-            const body = { facility_id: values.facility_id, name: text(values.name), application: text(values.application), facility_name: text(values.facility_name), host: text(values.host), port: values.port, charset: values.charset };
-            if (isNew) await api.post("/api/admin/endpoints", { ...body, kind: "hl7_out" });
-            else await api.patch(url`/api/admin/endpoints/${open.id}`, { ...body, is_active: values.is_active });
-            renew("endpoints");
-          }}
-        />
-      )}
-    </>
-  );
-}

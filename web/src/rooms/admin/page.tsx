@@ -3,13 +3,15 @@ import { hasRole, useSession } from "../../api/session";
 import { Foot, Icon, type IconName, Page } from "../../kit";
 import { Agreements } from "./Agreements";
 import { DeletionsPage } from "./Deletions";
+import { Destination } from "./Destination";
+import { Destinations } from "./Destinations";
 import { Feed } from "./Feed";
 import { Feeds } from "./Feeds";
 import { Nodes } from "./Nodes";
 import { Reader } from "./Reader";
 import { Readers } from "./Readers";
 import { Shifts } from "./Shifts";
-import { Callers, Endpoints, Facilities, Organizations } from "./Sites";
+import { Callers, Facilities, Organizations } from "./Sites";
 import { Keys, Users } from "./Users";
 import "../board/board.css";
 import "./admin.css";
@@ -37,7 +39,7 @@ const GROUPS: { title: string; sections: Section[] }[] = [
       { to: "callers", label: "DICOM callers", icon: "images", for: "client" },
       { to: "nodes", label: "DICOM nodes", icon: "handback", for: "client" },
       { to: "feeds", label: "HL7 feeds", icon: "link", for: "client" },
-      { to: "endpoints", label: "HL7 destinations", icon: "handback", for: "client" },
+      { to: "destinations", label: "Destinations", icon: "handback", for: "client" },
       { to: "keys", label: "Keys", icon: "key", for: "client" },
       { to: "deletions", label: "Deletions", icon: "cross", for: "client" },
     ],
@@ -89,7 +91,8 @@ export default function AdminPage() {
               <Route path="nodes" element={<Nodes />} />
               <Route path="feeds" element={<Feeds />} />
               <Route path="feeds/:feedId" element={<Feed />} />
-              <Route path="endpoints" element={<Endpoints />} />
+              <Route path="destinations" element={<Destinations />} />
+              <Route path="destinations/:destinationId" element={<Destination />} />
               <Route path="agreements" element={<Agreements />} />
               <Route path="readers" element={<Readers />} />
               <Route path="readers/:readerId" element={<Reader />} />
