@@ -223,8 +223,10 @@ def fill_and_free(context: Context, cast: Cast, disk: SmallDisk, folder: Path, *
     refused = threading.Event()
     done = threading.Event()
 
+    files_of = [written(folder / str(number), studies[number][2]) for number in range(4)]
+
     def sender(number: int, listener: StorageListener) -> None:
-        left = written(folder / str(number), studies[number][2])
+        left = files_of[number]
         while left:
             statuses = send(listener, left)
             answered.extend(statuses)
@@ -247,7 +249,7 @@ def fill_and_free(context: Context, cast: Cast, disk: SmallDisk, folder: Path, *
         for thread in threads:
             thread.start()
         if disk.at == context.settings.spool_dir:
-            assert refused.wait(20)
+            assert refused.wait(120)  # statuses are told when an association has tried all its objects
         filling = threading.Thread(target=filler)
         filling.start()
         for thread in [*threads, filling]:

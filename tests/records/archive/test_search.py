@@ -11,7 +11,9 @@ from sqlalchemy import Text, false, func, literal, select, text, true, update
 
 from heliograph.app.context import Context
 from heliograph.kit.actor import machine, system
+from heliograph.records.archive.corrections import correct, undo_correction
 from heliograph.records.archive.model import Study
+from heliograph.records.archive.queries import study_by_uid
 from heliograph.records.archive.search import BadKey, Key, Options, Scope, count, matching, prepare
 from heliograph.records.archive.search_results import Wanted, described
 from heliograph.records.archive.search_sql import text_matches
@@ -242,6 +244,44 @@ def test_attributes_of_headers(context: Context, cast: Cast) -> None:
         assert found(level, PatientWeight="70.50") == {"1.1"}
     search, matches = searched(context, cast, "STUDY", keys_of(InstitutionName="Norfjord", SliceThickness="9"))
     assert (search.unsupported, len(matches)) == ((("00080080",), ("00180050",)), 3)
+
+
+def test_what_only_headers_hold_is_matched_as_it_is_put_right(context: Context, cast: Cast) -> None:
+    stored = {
+        "PatientWeight": "70", "PatientAge": "078Y", "PatientBirthName": "Berg^Kari", "PatientComments": "left", "Occupation": "Nurse",
+        "OtherPatientIDs": ["X", "Y"],
+    }  # fmt: skip
+    filed(context, cast, made("1.1", **stored), made("1.2", **stored))
+    right = {
+        "00101030": "71.5", "00101010": "077Y", "00101005": "Dahl^Kari=Y", "00104000": "right\\wrong", "00102180": "", "00101000": "A\\B",
+    }  # fmt: skip
+    with context.works.begin(system("test", cast.norfjord)) as work:
+        row = study_by_uid(work.session, cast.norfjord, "1.1")
+        assert row is not None
+        correct(work, row.id, "entered", right, "typed wrong")
+    for keys, expected in (
+        ({"PatientWeight": "71.5"}, {"1.1"}),
+        ({"PatientWeight": "70"}, {"1.2"}),
+        ({"PatientAge": "077Y"}, {"1.1"}),
+        ({"PatientBirthName": "dahl*"}, {"1.1"}),
+        ({"PatientBirthName": "Dahl^Kari=y"}, {"1.1"}),
+        ({"PatientBirthName": "berg"}, {"1.2"}),
+        ({"PatientComments": "right*"}, {"1.1"}),
+        ({"OtherPatientIDs": "B"}, {"1.1"}),
+        ({"OtherPatientIDs": "Y"}, {"1.2"}),
+        ({"Occupation": "Nurse"}, {"1.2"}),
+        ({"Occupation": "Nurse", "PatientWeight": "71.5"}, set()),
+    ):
+        assert studies(context, cast, **keys) == expected, keys
+    assert studies(context, cast, Options(empty=True), Occupation='""') == {"1.1"}
+    assert studies(context, cast, Options(fuzzy=True), PatientBirthName="kari dahl") == {"1.1"}
+    for level in ("SERIES", "IMAGE"):
+        _, found = searched(context, cast, level, keys_of(PatientAge="077Y", Modality="CT"))
+        assert {match.study_instance_uid for match in found} == {"1.1"}
+    with context.works.begin(system("test", cast.norfjord)) as work:
+        undo_correction(work, row.id, "it was right")
+    assert studies(context, cast, PatientAge="077Y") == set()
+    assert studies(context, cast, PatientAge="078Y") == {"1.1", "1.2"}
 
 
 def test_private_and_unknown_attributes_are_not_matched_on() -> None:

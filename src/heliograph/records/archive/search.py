@@ -30,6 +30,7 @@ from heliograph.records.archive.search_columns import (
     column_matches,
     in_zone,
 )
+from heliograph.records.archive.search_corrected import IN_HEADERS, element
 from heliograph.records.archive.search_sql import (
     Sql,
     Test,
@@ -145,7 +146,16 @@ def prepare(level: Level, keys: Iterable[Key], options: Options | None = None) -
     of_columns = OF_LEVEL[level].keys() | (GATHERED if level != "PATIENT" else frozenset())
     tests += [column_matches(tag, conditions.pop(tag)) for tag in list(conditions) if tag in of_columns]
     if conditions or sequences:
-        tests.append(_in_header(level, lambda header: _header_tests(header, conditions, sequences, options)))
+        put_right = {tag: conditions.pop(tag) for tag in list(conditions) if tag in IN_HEADERS}
+
+        def of_header(header: Sql) -> Test:
+            ours = (
+                header_matches(element(header, tag, vr_of(tag)), vr_of(tag), wanted, ZONE)
+                for tag, wanted in put_right.items()
+            )
+            return and_(_header_tests(header, conditions, sequences, options), *ours)
+
+        tests.append(_in_header(level, of_header))
     return Search(level, tuple(tests), tuple(unsupported))
 
 
@@ -285,7 +295,7 @@ def _header_tests(header: Sql, conditions: dict[str, Condition], sequences: Tree
         if options.combined and isinstance(days, Between) and isinstance(times, Between):
             tests.append(pair_matches(header_text(header, day), header_text(header, time), days, times, of_day=str))
             del left[day], left[time]
-    tests += [header_matches(header, tag, vr_of(tag), wanted, ZONE) for tag, wanted in left.items()]
+    tests += [header_matches(header[tag], vr_of(tag), wanted, ZONE) for tag, wanted in left.items()]
     for tag, tree in sequences.items():
         plain = {t: c for t, c in tree.items() if not isinstance(c, dict)}
         inner = {t: c for t, c in tree.items() if isinstance(c, dict)}

@@ -160,11 +160,11 @@ def pair_matches(day: Sql, time: Sql, days: Between, times: Between, *, of_day: 
 # In headers ----------------------------------------------------------------------------------------------------------------
 
 
-def header_matches(header: Sql, tag: str, vr: str, wanted: Condition, zone: Sql) -> Test:
+def header_matches(element: Sql, vr: str, wanted: Condition, zone: Sql) -> Test:
     """Any value of an element of a header (DICOM JSON model, PS3.18 F.2). `zone`: where its clock stood, unless it says so."""
     if isinstance(wanted, Empty):
-        return func.jsonb_array_length(func.coalesce(header[tag]["Value"], cast([], JSONB))) == 0
-    return any_item(header[tag], lambda value: _value_matches(value, vr, wanted, zone))
+        return func.jsonb_array_length(func.coalesce(element["Value"], cast([], JSONB))) == 0
+    return any_item(element, lambda value: _value_matches(value, vr, wanted, zone))
 
 
 def any_item(element: Sql, test: Callable[[Sql], Test]) -> Test:
