@@ -20,7 +20,7 @@ TAKEN: Final = 0xC010
 NOT_KEPT: Final = 0xC020
 
 FAILURES: Final = {
-    OUT_OF_RESOURCES: "too little disk is free",
+    OUT_OF_RESOURCES: "too little disk is free, or the disk fails",
     OTHER_STUDY: "the object belongs to another study than the request names",
     CANNOT_UNDERSTAND: "no readable DICOM object, or cut off, or without a bulk data part that it names",
     NOT_IDENTIFIED: "a UID is missing or invalid, or the object names two patients",
