@@ -3,8 +3,8 @@ import { useState } from "react";
 import { Link } from "react-router";
 import { api, url } from "../../api/client";
 import { mayEnter, useSession } from "../../api/session";
-import type { CaseDetail, DeliveryBrief, Version } from "../../api/types";
-import { Chip, dayClock, Empty, ErrorState, Facts, GarbledText, Icon, LinkButton, near, type Place, plainDate, PriorityMark, PRIORITIES, priorityOf, ReportText, SkeletonText, StateDot, useNow, versionName } from "../../kit";
+import type { CaseDetail, Version } from "../../api/types";
+import { Chip, dayClock, Empty, ErrorState, Facts, GarbledText, Icon, LinkButton, near, type Place, plainDate, PriorityMark, PRIORITIES, priorityOf, ReportText, SkeletonText, useNow, versionName } from "../../kit";
 import { CancelRequest } from "./CancelRequest";
 
 /** The signed versions, newest first; the text is asked for (and so recorded as seen) only when it is opened. */
@@ -49,60 +49,6 @@ export function Reports({ detail, place }: { detail: CaseDetail; place: Place })
         </div>
         {report.isError ? <ErrorState error={report.error} retry={() => void report.refetch()} /> : report.data ? <ReportText version={report.data} zone={place.zone} exam={detail.exam} /> : <SkeletonText lines={8} />}
       </div>
-    </div>
-  );
-}
-
-const CHANNEL: Record<string, string> = { hl7: "HL7 ORU^R01", archive: "PDF in the archive", page: "Site's page" };
-const DELIVERY: Record<DeliveryBrief["state"], ["ready" | "read" | "done" | "held" | "bad", string]> = { queued: ["ready", "Queued"], sent: ["read", "Sent"], acknowledged: ["done", "Acknowledged"], held: ["held", "Held"], failed: ["bad", "Failed"], cancelled: ["done", "Cancelled"] };
-const DOTS = { ready: "ready", read: "reading", done: "done", held: "held", bad: "bad" } as const;
-
-export function Deliveries({ detail, place }: { detail: CaseDetail; place: Place }) {
-  const now = useNow();
-  if (detail.deliveries.length === 0)
-    return (
-      <Empty title="Nothing to deliver yet" icon="upload">
-        When the report is signed, each destination gets its line here: the site&rsquo;s system, the archive, the site&rsquo;s page.
-      </Empty>
-    );
-  return (
-    <div className="scroll">
-      <table aria-label="Deliveries" className="inset">
-        <thead>
-          <tr>
-            <th>Channel</th>
-            <th>Destination</th>
-            <th style={{ width: 64 }}>Version</th>
-            <th style={{ width: 118 }}>State</th>
-            <th style={{ width: 58 }} className="r">
-              Tries
-            </th>
-            <th style={{ width: 96 }}>Answered</th>
-            <th>What happened</th>
-          </tr>
-        </thead>
-        <tbody>
-          {detail.deliveries.map((one) => {
-            const [dot, word] = DELIVERY[one.state];
-            return (
-              <tr key={one.id}>
-                <td className="m">{CHANNEL[one.channel] ?? one.channel}</td>
-                <td>{one.destination}</td>
-                <td className="num q">v{one.version_number}</td>
-                <td>
-                  <StateDot state={DOTS[dot]}>{word}</StateDot>
-                </td>
-                <td className="num r q">{one.attempts}</td>
-                <td className="num q">{one.acknowledged_at ? near(one.acknowledged_at, place.zone, now) : "–"}</td>
-                <td className="wrap q">
-                  {one.hold_reason ?? one.last_error ?? one.acknowledgement_code ?? ""}
-                  {one.state === "queued" && one.next_attempt_at && ` Next try ${near(one.next_attempt_at, place.zone, now)}`}
-                </td>
-              </tr>
-            );
-          })}
-        </tbody>
-      </table>
     </div>
   );
 }
