@@ -200,6 +200,40 @@ def _rows(context: Context, owner: Engine, cast: Cast, made: Made) -> dict[str, 
             made_at=LONG_AGO,
         )
         s.add(merge)
+        tables = metadata.tables
+        report = s.execute(
+            insert(tables["results.site_reports"])
+            .values(
+                organization_id=cast.norfjord, facility_id=cast.norfjord_facility, patient_id=patient_id, order_id=order_id,
+                report_key="x", status="final", result_code="F", description="Fall from ladder", text="Fall from ladder", sections=[],
+                held_reason="x", received_at=LONG_AGO,
+            )
+            .returning(text("id"))
+        ).scalar_one()  # fmt: skip
+        attachment = s.execute(
+            insert(tables["results.site_attachments"])
+            .values(
+                organization_id=cast.norfjord, report_id=report, name="Larsen.pdf", media_type="application/pdf", length=5,
+                sha256=b"x", data=b"%PDF-",
+            )
+            .returning(text("id"))
+        ).scalar_one()  # fmt: skip
+        discrepancy = s.execute(
+            insert(tables["results.discrepancies"])
+            .values(
+                organization_id=cast.norfjord, case_id=made.case_id, site_report_id=report, report_version_id=version.id,
+                kind="impression", opened_at=LONG_AGO,
+            )
+            .returning(text("id"))
+        ).scalar_one()  # fmt: skip
+        doubt = s.execute(
+            insert(tables["patients.doubts"])
+            .values(
+                organization_id=cast.norfjord, patient_id=patient_id, kind="told_differs", raised_at=LONG_AGO,
+                told={"family_name": "Larsen", "given_name": "", "birth_date": "1948-03-12", "sex": None},
+            )
+            .returning(text("id"))
+        ).scalar_one()  # fmt: skip
         s.commit()
         merge_id = merge.id
         rejection_id = rejection.id
@@ -231,6 +265,10 @@ def _rows(context: Context, owner: Engine, cast: Cast, made: Made) -> dict[str, 
         "rejection_id": rejection_id,
         "patient_id": patient_id,
         "merge_id": merge_id,
+        "report_id": report,
+        "attachment_id": attachment,
+        "discrepancy_id": discrepancy,
+        "doubt_id": doubt,
         "key_id": key_id,
         "reader_id": cast.imogen_reader,
         "shift_id": _one(owner, "select id from rota.shifts where reader_id = :x limit 1", cast.imogen_reader),
@@ -275,7 +313,8 @@ def scene(context: Context, cast: Cast, owner: Engine) -> Scene:
 
 PATIENT_IDS = frozenset(
     {"case_id", "read_id", "study_id", "order_id", "document_id", "version_id", "delivery_id", "alarm_id", "message_id", "held_id",
-     "transfer_id", "rejection_id", "patient_id", "merge_id", "question_id"}
+     "transfer_id", "rejection_id", "patient_id", "merge_id", "question_id", "report_id",
+     "attachment_id", "discrepancy_id", "doubt_id"}
 )  # fmt: skip
 
 

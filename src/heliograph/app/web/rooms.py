@@ -8,6 +8,7 @@ from heliograph.care.delivery import api as delivery
 from heliograph.care.delivery import destinations_api as destinations
 from heliograph.care.orders import api as orders
 from heliograph.care.orders import deletions_api as deletions
+from heliograph.care.orders import doubts_api as doubts
 from heliograph.care.orders import hidden_api as hidden
 from heliograph.care.orders import mend_api as mend
 from heliograph.care.orders import patients_api as patients
@@ -33,7 +34,7 @@ from heliograph.records.sites import nodes_api as nodes
 
 ROUTERS: tuple[APIRouter, ...] = (
     access.router, organizations.router, sites.router, nodes.router, people.router, agreements.router, orders.router, waiting.router,
-    mend.router, patients.router, quarantine.router, messages.router, replay.router,
+    mend.router, patients.router, doubts.router, quarantine.router, messages.router, replay.router,
     hidden.router, deletions.router, rota.router, worklist.router, questions.router, reading.router, results.router, delivery.router, destinations.router,
     dicomweb.router, held.router, transfers.router, feeds.router,
 )  # fmt: skip

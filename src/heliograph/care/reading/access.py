@@ -32,6 +32,7 @@ class OwnRead:
     description: str
     is_provisional: bool
     late_images_at: datetime | None
+    identity_changed_at: datetime | None
 
     @property
     def is_addendum(self) -> bool:
@@ -40,7 +41,8 @@ class OwnRead:
 
 _OWN = text(
     "select r.id, r.kind, r.state, r.reader_id, r.opened_at, c.id as case_id, c.organization_id, c.facility_id, c.patient_id, "
-    "c.group_organization_id, c.exam_class, c.description, c.is_provisional, c.late_images_at "
+    "c.group_organization_id, c.exam_class, c.description, c.is_provisional, c.late_images_at, "
+    "c.identity_changed_at "
     "from worklist.reads r join worklist.cases c on c.id = r.case_id where r.id = :read and r.reader_id = :reader"
 )
 

@@ -68,6 +68,8 @@ def check_draft(work: Work, read_id: UUID) -> list[Problem]:
     if draft is None:
         raise NotOpen()
     late = [Problem("new-images", "ask", "Images came after you opened this.")] if has_new_images(read) else []
+    if is_another_now(read):
+        late.append(Problem("identity-changed", "ask", "Who the patient is changed after you opened this."))
     return [*check(template_of(report, read), draft.content), *disagree(images_disagree(work, read.case_id)), *late]
 
 
@@ -96,6 +98,12 @@ def locked_draft(work: Work, read: OwnRead) -> Draft:
     if draft is None:
         raise NotOpen()
     return draft
+
+
+def is_another_now(read: OwnRead) -> bool:
+    """Whether a merge or the site changed who the patient is after this read was opened."""
+    at = read.identity_changed_at
+    return at is not None and read.opened_at is not None and at > read.opened_at
 
 
 def has_new_images(read: OwnRead) -> bool:

@@ -27,6 +27,10 @@ class ImagesDisagree(Conflict):
     """The images say otherwise than the order whom or which side they show; look at both, or say why you sign."""
 
 
+class IdentityChanged(Conflict):
+    """Who the patient is changed after you opened this; look at the name, the birth date and the identifiers, or say why you sign."""
+
+
 class Incomplete(Invalid):
     """Something is missing before this can be signed."""
 

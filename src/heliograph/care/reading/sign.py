@@ -12,8 +12,16 @@ from sqlalchemy import func, select, text
 from heliograph.care.reading import lock
 from heliograph.care.reading.access import OwnRead, own_read
 from heliograph.care.reading.content import cleaned, compose, content_hash, to_text
-from heliograph.care.reading.drafts import has_new_images, images_disagree, locked_draft
-from heliograph.care.reading.errors import AlreadySigned, DraftMovedOn, ImagesDisagree, Incomplete, NewImages, NotOpen
+from heliograph.care.reading.drafts import has_new_images, images_disagree, is_another_now, locked_draft
+from heliograph.care.reading.errors import (
+    AlreadySigned,
+    DraftMovedOn,
+    IdentityChanged,
+    ImagesDisagree,
+    Incomplete,
+    NewImages,
+    NotOpen,
+)
 from heliograph.care.reading.events import ReportSigned
 from heliograph.care.reading.model import Report, ReportVersion
 from heliograph.care.reading.open_report import report_of, template_of
@@ -30,7 +38,7 @@ from heliograph.records.people.rules import valid_at
 from heliograph.records.sites.queries import facility
 
 Kind = Literal["preliminary", "final", "addendum"]
-NEW_IMAGES = "new-images"
+NEW_IMAGES, IDENTITY_CHANGED = "new-images", "identity-changed"
 _NAME = text("select title, given_name, family_name from people.readers where id = :id")
 
 
@@ -54,7 +62,7 @@ def sign_report(
         overrides: (check, reason) of checks that ask.
 
     Raises: SignatureNeeded, NotFound, NotOpen, AlreadySigned, HeldByAnother, DraftMovedOn, BadContent, NoLongerEligible, NewImages,
-        ImagesDisagree (fields), Incomplete (problems).
+        IdentityChanged, ImagesDisagree (fields), Incomplete (problems).
     """
     require_signature(work, settings)
     if own_read(work, read_id).state == "done":
@@ -80,6 +88,8 @@ def sign_report(
     said = {name for name, reason in overrides if reason.strip()}
     if has_new_images(read) and NEW_IMAGES not in said:
         raise NewImages(late_images_at=read.late_images_at)
+    if is_another_now(read) and IDENTITY_CHANGED not in said:
+        raise IdentityChanged(identity_changed_at=read.identity_changed_at)
     wrong = to_confirm(images_disagree(work, read.case_id))
     if wrong and IMAGES_DISAGREE not in said:
         raise ImagesDisagree(fields=wrong)  # which, never what they say

@@ -85,6 +85,7 @@ def complete_read(work: Work, read_id: UUID) -> None:
     record_step(work, "read.done", case, read, reader_id=read.reader_id)
     clear_alarm(work, "promise_broken", case.id)
     clear_alarm(work, "late_images", case.id)
+    clear_alarm(work, "identity_changed", case.id)
 
 
 @contextmanager

@@ -19,9 +19,10 @@ from sqlalchemy.dialects.postgresql import insert
 from heliograph.kit.db.session import ROW_LOCK, ActorSession
 from heliograph.kit.errors import Conflict, NotFound
 from heliograph.kit.work import Work
-from heliograph.records.patients.events import IdentityDoubted, IdentitySettled
+from heliograph.records.patients.events import IdentityDoubted, IdentitySettled, PatientChanged
 from heliograph.records.patients.identify import Told, update_demographics
 from heliograph.records.patients.model import Doubt
+from heliograph.records.patients.queries import going_on
 
 Kind = Literal["told_differs", "two_patients", "merged_differ"]
 Decision = Literal["same", "other"]
@@ -134,14 +135,17 @@ def settle(work: Work, doubt_id: UUID, decision: Decision, reason: str) -> Doubt
         raise DoubtSettled
     _settle(work, row, decision, reason)
     if row.kind == "told_differs" and decision == "same":
-        told = row.told
-        update_demographics(
+        told, goes_on = row.told, going_on(work.session, row.patient_id)
+        patient_id = goes_on.id if goes_on else row.patient_id
+        changed = update_demographics(
             work,
-            row.patient_id,
+            patient_id,
             names=(told["family_name"], told["given_name"]),
             birth_date=date.fromisoformat(told["birth_date"]),
             sex=told["sex"],
         )
+        if changed:
+            work.announce(PatientChanged(row.organization_id, patient_id, tuple(changed)))
     return _facts(row)
 
 

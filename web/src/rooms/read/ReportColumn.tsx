@@ -4,7 +4,7 @@ import { Button, Note, type PatientIdentity, PatientLine, patientName, plainDate
 import { Checks } from "./Checks";
 import type { CheckAction, ShownCheck } from "./checks";
 import { ReportBody, ReportHead, SavedLine } from "./Report";
-import { ImagesDisagreeDialog, NewImagesDialog, ProveDialog } from "./SignDialogs";
+import { IdentityChangedDialog, ImagesDisagreeDialog, NewImagesDialog, ProveDialog } from "./SignDialogs";
 import { SIGN_WORDS, type SignKind } from "./sign";
 import type { OpenDraft } from "./useDraft";
 import type { Signing } from "./useSigning";
@@ -65,6 +65,7 @@ export function ReportColumn(props: Props) {
       </div>
       {(signing.ask?.what === "prove" || signing.ask?.what === "totp") && <ProveDialog who={props.signer} wrong={false} totp={signing.ask.what === "totp"} words={SIGN_WORDS[signing.ask.kind].button} onClose={signing.cancel} onProof={signing.prove} />}
       {signing.ask?.what === "new-images" && <NewImagesDialog onClose={signing.cancel} onReason={signing.reason} />}
+      {signing.ask?.what === "identity-changed" && <IdentityChangedDialog onClose={signing.cancel} onReason={signing.reason} />}
       {signing.ask?.what === "images-disagree" && <ImagesDisagreeDialog says={props.checks.filter((check) => check.id.startsWith("images-disagree")).map((check) => check.text)} onClose={signing.cancel} onReason={signing.reason} />}
     </section>
   );

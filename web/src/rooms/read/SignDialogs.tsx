@@ -32,6 +32,15 @@ export function NewImagesDialog({ onClose, onReason }: { onClose: () => void; on
   );
 }
 
+/** A merge, or the site, changed who the patient is while the report was written. */
+export function IdentityChangedDialog({ onClose, onReason }: { onClose: () => void; onReason: (reason: string) => unknown }) {
+  return (
+    <ReasonDialog title="Who the patient is changed" confirm="Sign all the same" danger usual={["Looked at again: it is this patient", "Confirmed with the site by phone"]} onClose={onClose} onReason={onReason}>
+      <p>The site merged the patient with another, or changed the name, birth date or sex, after you opened this. Look at the patient's line, the priors and your words again before you sign.</p>
+    </ReasonDialog>
+  );
+}
+
 /** The images say otherwise than the order whom, or which side, they show: who signs says why. */
 export function ImagesDisagreeDialog({ says, onClose, onReason }: { says: readonly string[]; onClose: () => void; onReason: (reason: string) => unknown }) {
   return (

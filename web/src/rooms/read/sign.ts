@@ -21,6 +21,7 @@ export type Refusal =
   | { kind: "prove"; wrong: boolean; totp: boolean }
   | { kind: "new-images" }
   | { kind: "images-disagree" }
+  | { kind: "identity-changed" }
   | { kind: "incomplete"; problems: { field: string | null; text: string }[] }
   | { kind: "moved-on" }
   | { kind: "not-yours"; text: string }
@@ -48,6 +49,8 @@ export function refusalOf(error: unknown): Refusal {
       return { kind: "new-images" };
     case "images-disagree":
       return { kind: "images-disagree" };
+    case "identity-changed":
+      return { kind: "identity-changed" };
     case "incomplete":
       return { kind: "incomplete", problems: problems(error) };
     case "draft-moved-on":

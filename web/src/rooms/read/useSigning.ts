@@ -5,7 +5,7 @@ import { type Refusal, refusalOf, type SignKind, signReport } from "./sign";
 
 export interface Ask {
   kind: SignKind;
-  what: "prove" | "totp" | "new-images" | "images-disagree";
+  what: "prove" | "totp" | "new-images" | "images-disagree" | "identity-changed";
   overrides: { check: string; reason: string }[];
 }
 
@@ -45,7 +45,7 @@ export function useSigning(readId: string, keeper: DraftKeeper, onSigned: (versi
       setAsk({ kind, what: refusal.totp ? "totp" : "prove", overrides });
       return null;
     }
-    if (refusal.kind === "new-images" || refusal.kind === "images-disagree") {
+    if (refusal.kind === "new-images" || refusal.kind === "images-disagree" || refusal.kind === "identity-changed") {
       setAsk({ kind, what: refusal.kind, overrides });
       return null;
     }
