@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
 from heliograph.app.context import Context
+from heliograph.exchange.hl7.kinds import KINDS
 from heliograph.kit.codecs.hl7 import parse, parse_ack
 from heliograph.kit.net.mllp_framing import frame
 from tests.cast import Cast
@@ -241,3 +244,14 @@ def test_what_changes_of_a_feed_counts_for_the_next_message(door: Door, owner_ur
         nearer = add_feed(owner_url, cast.norfjord, cast.norfjord_facility, "NFRIS", "NORFJORD", host="127.0.0.1")
         assert parse_ack(site.ask(numbered(4))).code == "AA"
         assert door.rows("select endpoint_id from sites.messages order by id desc limit 1") == [(nearer,)]
+
+
+# ---------------------------------------------------------------- what the documents say
+
+
+def test_the_conformance_statement_names_every_message_that_is_taken() -> None:
+    said = (Path(__file__).resolve().parents[3] / "docs" / "conformance" / "hl7.md").read_text("utf-8")
+    listed = said[said.index("## Messages") : said.index("## Answers")]
+    named = {(kind, trigger) for kind in {k for k, _ in KINDS} for trigger in re.findall(r"\b[A-Z]\d\d\b", listed)}
+    assert set(KINDS) <= named
+    assert {trigger for _, trigger in KINDS} == set(re.findall(r"\b[A-Z]\d\d\b", listed)) - {"A02"}

@@ -25,6 +25,8 @@ from heliograph.records.sites.rules import network_of
 
 _Row = TypeVar("_Row", Facility, Caller, Endpoint)
 _LANGUAGE = re.compile(r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$")
+_KIND = re.compile(r"[A-Z0-9]{3}\^[A-Z0-9]{3}\Z")
+"""MSH-9.1 and MSH-9.2."""
 _TITLE = re.compile(r"^[\x21-\x5b\x5d-\x7e][\x20-\x5b\x5d-\x7e]{0,15}$")
 """An AE title: up to 16 characters of ASCII without backslash and control characters (PS3.5 6.2)."""
 
@@ -187,6 +189,10 @@ def _check_endpoint(work: Work, row: Endpoint) -> None:
         return
     row.host = _address(row.host)
     row.certificate_sha256 = _fingerprint(row.certificate_sha256)
+    if not all(_KIND.match(kind) for kind in row.ignored or ()):
+        raise BadSite("What is ignored is named by message type and trigger event, as ADT^A02.")
+    if bool(row.reply_host) != bool(row.reply_port):
+        raise BadSite("Application acknowledgements need both a host and a port to go to.")
     if row.is_active is False:
         return
     same = select(Endpoint.id).where(
