@@ -15,7 +15,7 @@ from pydicom.uid import generate_uid
 from heliograph.app.demo.cases import DemoCase
 from heliograph.app.demo.network import PASSWORD
 from heliograph.app.demo.once import filled
-from heliograph.app.demo.site import send_images
+from heliograph.app.demo.site import send_images, send_order
 from tests.journeys.network import CT_HEAD, Network
 from tests.journeys.visitor import Visit
 from tools.running import Platform
@@ -175,6 +175,25 @@ def test_two_patients_are_merged_and_made_two_again(network: Network, visit: Vis
     expect(merges).to_contain_text("Taken back by")
     expect(studies).not_to_contain_text(second.accession)
     assert identity(network, moved)["patient"]["family_name"] == "Solhjem"
+
+
+def test_whom_a_message_leaves_in_doubt_is_settled(network: Network, visit: Visit) -> None:
+    network.order(network.exam(another(CT_HEAD, "DOUBT-1", "Fossum^Liv", "19610430")))
+    refused = network.exam(another(CT_HEAD, "DOUBT-1", "Berge^Una", "19881224"))
+    assert send_order(network.platform.settings, refused, f"O{refused.accession}").code == "AE"
+    nadia = visit("nadia").sign_in()
+    page = nadia.page
+    nadia.goto("/app/board")
+    page.get_by_role("link", name="Patient in doubt").first.click()
+    doubts = page.get_by_role("list", name="In doubt")
+    expect(doubts).to_contain_text("BERGE, Una")
+    doubts.get_by_role("button", name="Look at FOSSUM, Liv").click()
+    dialog = page.get_by_role("dialog", name="Are they the same person?")
+    expect(dialog.get_by_role("cell", name="24 Dec 1988 (differs)")).to_be_visible()
+    dialog.get_by_text("Two persons", exact=True).click()
+    expect(dialog).to_contain_text("the message stays refused")
+    give_reason(page, re.compile("Two persons: leave"), "Another person by phone")
+    expect(page.get_by_text("FOSSUM, Liv")).to_have_count(0)
 
 
 def send_two_patients(network: Network, case: DemoCase, other: DemoCase) -> str:

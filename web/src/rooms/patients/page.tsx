@@ -1,7 +1,9 @@
 import { TextInput } from "@mantine/core";
 import { useEffect, useRef, useState } from "react";
 import { Link, useParams } from "react-router";
+import { herePlace, useSession } from "../../api/session";
 import { Empty, ErrorState, Foot, Page, Panel, SkeletonRows } from "../../kit";
+import { DoubtsPanel } from "./Doubts";
 import { PatientFilePage } from "./FilePage";
 import { HitLine, usePatientSearch } from "./PatientPicker";
 import "../board/board.css";
@@ -14,6 +16,7 @@ export default function PatientsRoom() {
 
 /** Finds a patient of the clients that one looks after. What is typed never stands in an address. */
 function FindPage() {
+  const session = useSession();
   const [words, setWords] = useState("");
   const [born, setBorn] = useState("");
   const field = useRef<HTMLInputElement>(null);
@@ -24,7 +27,7 @@ function FindPage() {
   return (
     <Page title="Patients" windowTitle="Patients">
       <div className="page">
-        <div className="mg">
+        <div className="mg two-up">
           <Panel className="clip" title="Find a patient" count={enabled && found.data ? hits.length : undefined} sub="of the sites that you look after; whom you see is recorded">
             <div className="pa-ask pa-find">
               <TextInput ref={field} label="Identifier or name" placeholder="4471-0932, or Haugland Ingrid" value={words} autoComplete="off" spellCheck={false} onChange={(event) => setWords(event.currentTarget.value)} />
@@ -55,6 +58,7 @@ function FindPage() {
               </ul>
             )}
           </Panel>
+          <DoubtsPanel place={herePlace(session)} />
         </div>
         <Foot keys={[{ keys: ["Tab"], label: "to the patients" }, { keys: ["Enter"], label: "open" }, { keys: ["?"], label: "all keys" }]} />
       </div>

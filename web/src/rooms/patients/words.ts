@@ -1,4 +1,4 @@
-import type { PatientHit } from "../../api/types";
+import type { PatientDoubt, PatientHit } from "../../api/types";
 import { type PatientIdentity, patientName, plainDate } from "../../kit";
 
 /** How a patient was found, in words. */
@@ -56,3 +56,31 @@ export function holdings(file: { studies: readonly unknown[]; orders: readonly u
 }
 
 export const ORDER_STATES: Record<string, string> = { scheduled: "ordered", in_progress: "in progress", completed: "completed", cancel_requested: "cancellation asked for", cancelled: "cancelled" };
+
+export const DOUBTS: Record<PatientDoubt["kind"], string> = {
+  told_differs: "A message names a known patient with another name and birth date. It was refused, and is kept.",
+  two_patients: "A message gives one person the identifiers of two. Nothing was merged.",
+  merged_differ: "The site merged two whose name and birth date both differ.",
+};
+
+/** What each answer does, and the button that says so. */
+export const DECISIONS: Record<PatientDoubt["kind"], Record<"same" | "other", { button: string; follows: string }>> = {
+  told_differs: {
+    same: { button: "The same: take what it says", follows: "The patient bears from now on what the message says. Send the refused message again, from the message log." },
+    other: { button: "Two persons: leave the patient", follows: "The patient stays as they are, and the message stays refused: the site must send it under another identifier." },
+  },
+  two_patients: {
+    same: { button: "The same: merge them", follows: "The two are merged: studies, orders and open cases follow. It can be taken back." },
+    other: { button: "Two persons: leave both", follows: "Both stay as they are. The site should put its identifiers right." },
+  },
+  merged_differ: {
+    same: { button: "The same: leave the merge", follows: "The merge stays as the site made it." },
+    other: { button: "Two persons: undo the merge", follows: "The merge is undone: what followed it goes back." },
+  },
+};
+
+/** The second of the two: a known patient, or whom a message describes. */
+export function otherOf(doubt: Pick<PatientDoubt, "other" | "told">): PatientIdentity {
+  if (doubt.other) return doubt.other;
+  return { family_name: doubt.told?.family_name || "nobody", given_name: doubt.told?.given_name, birth_date: doubt.told?.birth_date, sex: doubt.told?.sex, identifiers: [] };
+}
