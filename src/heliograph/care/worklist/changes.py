@@ -97,6 +97,8 @@ def order_joined(work: Work, order_id: UUID) -> list[Case]:
     for case in cases:
         change_priority(work, case, _most_urgent(work, case))
         _describe_again(work, case)
+        # Also what is no step of the case, as other words of the order, is on its readers' pages.
+        work.touch("case", case.id, case.organization_id, case.group_organization_id)
     return cases
 
 
