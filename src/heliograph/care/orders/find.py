@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, and_, func, or_, select, text
+from sqlalchemy import Select, and_, or_, select, text
 
 from heliograph.care.orders.errors import FillerTaken, OrderForAnotherPatient
 from heliograph.care.orders.incoming import OrderMessage
@@ -16,6 +16,26 @@ from heliograph.kit.work import Work
 from heliograph.records.archive.match_state import lock_accessions
 from heliograph.records.sites.queries import FacilityFacts
 
+_LOCK = text("select pg_advisory_xact_lock(hashtextextended(k, 0)) from unnest(cast(:keys as text[])) k")
+_HEARD_OF = text(
+    "with sent as materialized (select cast(:placers as text[]) as placers, cast(:fillers as text[]) as fillers, "
+    "cast(:accession as text) as accession) "
+    "select 1 from sent where exists (select 1 from orders.orders o where o.organization_id = :organization "
+    "and o.facility_id = :facility and o.placer_number = any(placers)) "
+    "or exists (select 1 from orders.orders o where o.organization_id = :organization "
+    "and o.facility_id = :facility and o.filler_number = any(fillers)) "
+    "or exists (select 1 from orders.orders o where o.organization_id = :organization and o.accession_number = accession) "
+    "or exists (select 1 from orders.requested_procedures p where p.organization_id = :organization "
+    "and p.placer_number = any(placers)) "
+    "or exists (select 1 from orders.requested_procedures p where p.organization_id = :organization "
+    "and p.filler_number = any(fillers)) "
+    "or exists (select 1 from orders.order_aliases a where a.organization_id = :organization and a.kind = 'placer' "
+    "and a.value = any(placers)) "
+    "or exists (select 1 from orders.order_aliases a where a.organization_id = :organization and a.kind = 'filler' "
+    "and a.value = any(fillers)) "
+    "or exists (select 1 from orders.order_aliases a where a.organization_id = :organization and a.kind = 'accession' "
+    "and a.value = accession)"
+)
 _REPORTED = text(
     "select 1 from reading.report_versions v join worklist.case_procedures cp on cp.case_id = v.case_id "
     "join orders.requested_procedures p on p.id = cp.requested_procedure_id "
@@ -31,9 +51,27 @@ def lock_numbers(work: Work, facility: FacilityFacts, message: OrderMessage) -> 
     numbers |= {("filler", p.filler_number) for p in message.procedures}
     if message.replaces is not None:
         numbers |= {("placer", message.replaces.placer_number), ("filler", message.replaces.filler_number)}
-    for key in sorted(f"{kind}/{facility.id}/{number}" for kind, number in numbers if number):
-        work.session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(key, 0))))
+    keys = sorted(f"{kind}/{facility.id}/{number}" for kind, number in numbers if number)
+    if keys:
+        work.session.execute(_LOCK, {"keys": keys})
     lock_accessions(work.session, facility.organization_id, [message.accession_number])
+
+
+def is_unheard_of(session: ActorSession, facility: FacilityFacts, message: OrderMessage) -> bool:
+    """None of the message's numbers is, or was, of any order of the organisation: asked at once, since most orders are new."""
+    return (
+        session.scalar(
+            _HEARD_OF,
+            {
+                "organization": facility.organization_id,
+                "facility": facility.id,
+                "placers": [n for n in {message.placer_number, *(p.placer_number for p in message.procedures)} if n],
+                "fillers": [n for n in {message.filler_number, *(p.filler_number for p in message.procedures)} if n],
+                "accession": message.accession_number,
+            },
+        )
+        is None
+    )
 
 
 def find_order(session: ActorSession, facility: FacilityFacts, message: OrderMessage, issuer: str) -> Order | None:

@@ -21,6 +21,15 @@ from heliograph.records.archive.queries import study_by_uid
 from heliograph.records.archive.rows import OTHER_PATIENT
 from heliograph.records.sites import queries as sites
 
+_WAITED_FOR = text(
+    "select exists (select 1 from orders.orders o join archive.studies s on s.organization_id = o.organization_id "
+    "and s.accession_number = o.accession_number where o.id = :order and o.organization_id = :organization "
+    "and s.match_state = 'unmatched') "
+    "or exists (select 1 from orders.requested_procedures p join archive.studies s on s.organization_id = p.organization_id "
+    'and s.study_instance_uid = p.study_instance_uid collate "C" where p.order_id = :order)'
+)
+"""Whether images are here that an order may be the answer to: for most new orders none are."""
+
 
 def match_study(work: Work, study_id: UUID) -> Decision:
     """Matches the study to its order if the rule finds exactly one; else it waits as unmatched with the reason.
@@ -59,6 +68,9 @@ def match_waiting(work: Work, order: Order) -> list[UUID]:
 
     A study that answers another order of the patient, under the Study Instance UID that this one names, answers this one too.
     """
+    work.session.flush()
+    if not work.session.scalar(_WAITED_FOR, {"organization": order.organization_id, "order": order.id}):
+        return []
     for linked in _linked_studies(work, order):
         _link(work, linked, order.id)
     if not order.accession_number:

@@ -13,6 +13,7 @@ from heliograph.care.orders.find import (
     by_numbers,
     find_order,
     is_secondary,
+    is_unheard_of,
     joinable,
     lock_numbers,
     refuse_other_patient,
@@ -51,7 +52,8 @@ def receive_order(work: Work, facility: FacilityFacts, message: OrderMessage) ->
     """
     issuer = message.accession_issuer or facility.accession_issuer
     lock_numbers(work, facility, message)
-    order = find_order(work.session, facility, message, issuer)
+    is_new = is_unheard_of(work.session, facility, message)
+    order = None if is_new else find_order(work.session, facility, message, issuer)
     if order is None and message.control == "cancelled":
         raise OrderUnknown
     of = Told(
@@ -64,10 +66,11 @@ def receive_order(work: Work, facility: FacilityFacts, message: OrderMessage) ->
     patient = take(work, facility.organization_id, of, change=False).patient
     if order is not None and order.patient_id != patient.id:
         raise OrderForAnotherPatient
-    if order is None or message.control != "cancelled":
-        refuse_other_patient(work, facility, message.accession_number, issuer, patient.id)
-    order = order or joinable(work.session, facility, message, issuer, patient.id)
-    refuse_taken_filler(work.session, facility, message, order)
+    if not is_new:
+        if order is None or message.control != "cancelled":
+            refuse_other_patient(work, facility, message.accession_number, issuer, patient.id)
+        order = order or joinable(work.session, facility, message, issuer, patient.id)
+        refuse_taken_filler(work.session, facility, message, order)
     is_late = order is not None and told.is_older(order, told.NEWEST, told.stamp(message))
     if not patient.is_new and message.control != "cancelled" and not is_late:
         take_changes(work, patient, of)

@@ -104,6 +104,8 @@ def on_study_completed(work: Work, event: StudyCompleted) -> None:
 
 def on_order_changed(work: Work, event: OrderChanged) -> None:
     """An order came, changed, was cancelled, or the site wants it cancelled."""
+    if event.change == "new":
+        return  # nothing answers it yet; what waits for it is matched next, and that is announced
     if event.change == "cancelled":
         order_cancelled(work, event.order_id)
     elif event.change in ("cancel_requested", "cancel_refused"):
