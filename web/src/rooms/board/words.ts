@@ -100,6 +100,8 @@ const ALARMS: Record<string, string> = {
   question_unanswered: "Site has not answered",
   identity_doubt: "Patient in doubt",
   identity_changed: "Patient changed",
+  discrepancy: "Site concludes otherwise",
+  held_report: "Report of a site waits",
   images_left: "Report and images part",
 };
 
@@ -108,7 +110,7 @@ export function alarmPlace(alarm: Pick<AlarmBrief, "kind" | "case_id" | "study_i
   if (alarm.case_id) return `/case/${alarm.case_id}`;
   // A question about a study is on the board itself; what was asked about anything else without a case is in quarantine.
   if (alarm.kind === "question_unanswered") return alarm.study_id ? null : "/quarantine";
-  if (alarm.kind === "identity_doubt") return "/patients";
+  if (alarm.kind === "identity_doubt" || alarm.kind === "held_report") return "/patients";
   return alarm.kind === "held_objects" || alarm.kind === "quarantine_full" ? "/quarantine" : null;
 }
 

@@ -14,6 +14,7 @@ import { Disagreements } from "./Disagreements";
 import { Orders, Reports, Studies } from "./Papers";
 import { Readers } from "./Readers";
 import { Seen, Steps } from "./Records";
+import { SiteReports } from "./SiteReports";
 import { TimelinePanel } from "./TimelinePanel";
 import { promiseDone, promiseOutcome, stateWords } from "./words";
 import "../board/board.css";
@@ -83,7 +84,7 @@ function zones(detail: CaseDetail, timeline: Timeline | undefined, here: Place):
   return reader.zone === site.zone ? [site] : [site, reader];
 }
 
-type View = "readers" | "reports" | "deliveries" | "orders" | "studies" | "questions";
+type View = "readers" | "reports" | "deliveries" | "orders" | "studies" | "theirs" | "questions";
 
 function Shown({ detail, timeline, failure, retry, places, back }: { detail: CaseDetail; timeline: Timeline | undefined; failure: unknown; retry: () => void; places: [Place, ...Place[]]; back: string | undefined }) {
   const navigate = useNavigate();
@@ -97,6 +98,7 @@ function Shown({ detail, timeline, failure, retry, places, back }: { detail: Cas
     { id: "deliveries", label: "Deliveries", count: detail.deliveries.length, tone: detail.deliveries.some((one) => one.state === "failed" || one.state === "held") ? "hot" : undefined },
     { id: "orders", label: "Orders", count: detail.orders.length },
     { id: "studies", label: "Studies", count: detail.studies.length + detail.priors.length },
+    { id: "theirs", label: "Reports of the site", tone: detail.alarms.some((alarm) => alarm.kind === "discrepancy") ? "hot" : undefined },
     ...(asks ? [{ id: "questions" as const, label: "Questions to the site" }] : []),
   ];
   useKeys("Case", [
@@ -157,6 +159,7 @@ function Shown({ detail, timeline, failure, retry, places, back }: { detail: Cas
           {view === "deliveries" && <Deliveries detail={detail} place={site} />}
           {view === "orders" && <Orders detail={detail} place={site} />}
           {view === "studies" && <Studies detail={detail} place={site} />}
+          {view === "theirs" && <SiteReports caseId={detail.id} place={site} />}
           {view === "questions" && (
             // eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- a region that scrolls must be reached by the keyboard
             <div className="scroll qn-tab" tabIndex={0} role="region" aria-label="Questions">
@@ -167,7 +170,7 @@ function Shown({ detail, timeline, failure, retry, places, back }: { detail: Cas
       </div>
       <Foot
         keys={[
-          { keys: ["1", String(tabs.length)], label: asks ? "readers to questions" : "readers to studies" },
+          { keys: ["1", String(tabs.length)], label: asks ? "readers to questions" : "readers to the site’s reports" },
           { keys: ["a"], label: "reassign" },
           ...(back ? [{ keys: ["Escape"], label: "back" }] : []),
           { keys: ["?"], label: "all keys" },

@@ -5,6 +5,7 @@ import { herePlace, useSession } from "../../api/session";
 import { Empty, ErrorState, Foot, Page, Panel, SkeletonRows } from "../../kit";
 import { DoubtsPanel } from "./Doubts";
 import { PatientFilePage } from "./FilePage";
+import { HeldReportsPanel } from "./HeldReports";
 import { HitLine, usePatientSearch } from "./PatientPicker";
 import "../board/board.css";
 import "./patients.css";
@@ -59,6 +60,7 @@ function FindPage() {
             )}
           </Panel>
           <DoubtsPanel place={herePlace(session)} />
+          <HeldReportsPanel place={herePlace(session)} />
         </div>
         <Foot keys={[{ keys: ["Tab"], label: "to the patients" }, { keys: ["Enter"], label: "open" }, { keys: ["?"], label: "all keys" }]} />
       </div>

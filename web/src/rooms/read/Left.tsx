@@ -5,6 +5,7 @@ import { api, url } from "../../api/client";
 import { type SeriesBrief, thumbnailUrl, useSeries } from "../../api/dicomweb";
 import type { CaseDetail, PriorBrief, Version, Workspace } from "../../api/types";
 import { ErrorState, Icon, IconButton, plainDate, ReportText, SkeletonText } from "../../kit";
+import { SiteReportList } from "./SiteReports";
 import { send, useViewer } from "./viewer/store";
 
 /** Left of the images: this exam's series with how much of each was scrolled, then priors and their reports. */
@@ -39,6 +40,7 @@ export function Left({ detail, viewer, loadedPriors, onPrior }: { detail: CaseDe
           ))}
         </ul>
       )}
+      <SiteReportList caseId={detail.id} zone={detail.facility.time_zone} />
       <Documents orders={detail.orders} />
       {report && <PriorReport prior={report} zone={detail.facility.time_zone} onClose={() => setReport(null)} />}
     </aside>
