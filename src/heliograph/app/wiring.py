@@ -37,6 +37,7 @@ def wire(reactions: Reactions) -> Reactions:
     reactions.on(ReportSigned, delivery.on_report_signed)
     reactions.on(ReportWithdrawn, delivery.on_report_withdrawn)
     reactions.on(ReportSigned, results.on_report_signed)
+    reactions.on(ReportWithdrawn, results.on_report_withdrawn)
     reactions.on(DeliveryAcknowledged, worklist.on_delivery_acknowledged)
     reactions.on(DeliveryCancelled, worklist.on_delivery_cancelled)
     return reactions

@@ -10,6 +10,7 @@ from datetime import datetime
 import pytest
 
 from heliograph.app.context import Context
+from heliograph.care.reading.withdraw import withdraw_report
 from heliograph.care.results import compare, queries, receive
 from heliograph.care.results.attachments import keep_attachment, read_attachment
 from heliograph.care.results.errors import AlreadyClosed, NotHeld, ReasonNeeded
@@ -207,6 +208,18 @@ def test_a_discrepancy_is_closed_by_a_coordinator_with_a_word(
     # The same text sent once more does not open it again.
     wire.takes(oru(obx("Acute left subdural haematoma."), at="20261125024501"))
     assert [row[2] for row in wire.rows(DISCREPANCIES)].count("major") == 1
+
+
+def test_when_we_take_our_report_back_nothing_differs_from_it_any_more(
+    wire: Wire, context: Context, cast: Cast, made: Made
+) -> None:
+    version = sign(context, with_session(context, cast.imogen), made.read_id)
+    wire.takes(oru(obx("Acute left subdural haematoma.")))
+    assert wire.rows(DISCREPANCIES) == [("impression", False, None)]
+    with context.works.begin(cast.nadia) as work:
+        withdraw_report(work, version.id, "other", "Signed too early.")
+    assert wire.rows(DISCREPANCIES) == [("impression", False, "superseded")]
+    assert ("discrepancy",) not in wire.rows(ALARMS)
 
 
 def test_a_withdrawn_report_is_hidden_and_kept(wire: Wire, context: Context, cast: Cast, made: Made) -> None:

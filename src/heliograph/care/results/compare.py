@@ -48,6 +48,8 @@ def compare(work: Work, case_id: UUID) -> None:
     case = locked_case(work, case_id)
     signed = [v for v in versions_of_case(work.session, case_id) if v.state == "signed"]
     if not signed:
+        for row in _open(work, case_id):
+            _close(work, row, "superseded", None)
         return
     ours = signed[-1]
     stands: dict[UUID, tuple[SiteReport, str, bool]] = {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from heliograph.care.orders.events import PatientsMerged
-from heliograph.care.reading.events import ReportSigned
+from heliograph.care.reading.events import ReportSigned, ReportWithdrawn
 from heliograph.care.results.compare import compare
 from heliograph.care.results.receive import follow_merge
 from heliograph.kit.work import Work
@@ -11,6 +11,11 @@ from heliograph.kit.work import Work
 
 def on_report_signed(work: Work, event: ReportSigned) -> None:
     """We signed: the site may have reported before us."""
+    compare(work, event.case_id)
+
+
+def on_report_withdrawn(work: Work, event: ReportWithdrawn) -> None:
+    """We took a report back: what differed from it is over, or differs from the one before it."""
     compare(work, event.case_id)
 
 

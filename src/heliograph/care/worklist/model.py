@@ -172,7 +172,8 @@ class Alarm(Base):
     organization_id: Mapped[UUID] = mapped_column(ForeignKey("tenancy.organizations.id"))
     kind: Mapped[str]
     """no_reader, late_images, unmatched_study, delivery_failed, report_unacknowledged, promise_broken, images_left, held_objects,
-    quarantine_full, question_unanswered, identity_doubt, identity_changed."""
+    quarantine_full, question_unanswered, identity_doubt, identity_changed,
+    discrepancy, held_report."""
     subject_kind: Mapped[str]
     subject_id: Mapped[UUID]
     case_id: Mapped[UUID | None]

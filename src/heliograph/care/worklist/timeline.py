@@ -73,6 +73,13 @@ STEPS: Mapping[str, Words] = {
     "case.late_images": lambda e: f"{_images(e)} came late",
     "case.priority_changed": lambda e: f"Priority {e.detail.get('before')} became {e.detail.get('now')}",
     "case.exam_changed": "Exam changed",
+    "site_report.received": lambda e: f"The site reported: {e.detail.get('status', '')}",
+    "discrepancy.opened": lambda e: (
+        "The site concludes otherwise" + (": the other side" if e.detail.get("side_differs") else "")
+    ),
+    "discrepancy.closed": lambda e: (
+        f"Discrepancy closed: {e.detail.get('outcome', '')}" + (f", {e.reason}" if e.reason else "")
+    ),
     "case.identity_changed": lambda e: f"{e.reason}",
     "case.held": lambda e: f"On hold: {e.reason}",
     "case.resumed": "Hold ended",
