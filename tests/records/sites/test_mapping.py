@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -52,6 +54,14 @@ def test_a_path_has_its_parts() -> None:
     found = path("PID-3[2].4.1")
     assert (found.segment, found.field, found.repetition, found.component, found.subcomponent) == ("PID", 3, 2, 4, 1)
     assert path("OBX(110180)-5").key == "110180"
+
+
+def test_the_table_in_the_documentation_is_this_one() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "conformance" / "hl7-orders.md").read_text("utf-8")
+    for value in defaults().values.values():
+        line = next(row for row in text.splitlines() if row.startswith(f"| {value.label} |"))
+        assert [p.text for p in (*value.paths, *value.otherwise)] == re.findall(r"`([^`]+)`", line.split("|")[2])
+        assert (line.split("|")[3].strip() == "yes") is value.agree
 
 
 def test_priorities_are_those_of_the_platform() -> None:

@@ -233,7 +233,7 @@ def _patient(message: Message, site: Site) -> Iterator[SeenValue]:
     value, meaning, warning = None, None, None
     try:
         value, authority = identifier_of(pid, site)
-        meaning = f"of {authority or site.patient_id_authority}"
+        meaning = authority or site.patient_id_authority
     except HeliographError as error:
         warning = error.detail
     yield SeenValue("patient_id", "Patient identifier", value, found.path, meaning, _paths(found), warning=warning)

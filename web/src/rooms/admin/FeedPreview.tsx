@@ -3,7 +3,7 @@ import { useState } from "react";
 import { api, url } from "../../api/client";
 import type { MessagePreview, SeenValue } from "../../api/types";
 import { Button, Chip, Empty, Note, Panel, useKeys } from "../../kit";
-import { effectWords } from "./feeds";
+import { effectWords, meaningWords } from "./feeds";
 import type { Endpoint } from "./types";
 
 /** What a message would become if this feed sent it. The text goes to the server and back; nothing of it is kept. */
@@ -135,7 +135,7 @@ function Values({ values }: { values: readonly SeenValue[] }) {
             <th scope="row">{value.label}</th>
             <td>
               {value.value ?? (value.is_null ? <span className="amber">to be deleted</span> : <span className="q">nothing</span>)}
-              {value.meaning && value.meaning !== value.value && <div className="q sm">{value.value ? `means ${value.meaning}` : value.meaning}</div>}
+              {value.meaning && value.meaning !== value.value && <div className="q sm">{meaningWords(value)}</div>}
               {value.warning && <div className="red sm">{value.warning}</div>}
             </td>
             <td className="num">{value.path ?? <span className="q">–</span>}</td>

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { FeedDefaults } from "../../api/types";
-import { draftOf, effectWords, isDefault, mappingOf, tableOf, tableText, wrongPath } from "./feeds";
+import { draftOf, effectWords, isDefault, mappingOf, meaningWords, tableOf, tableText, wrongPath } from "./feeds";
 
 const DEFAULTS: FeedDefaults = {
   values: [
@@ -36,6 +36,11 @@ describe("a feed's mapping", () => {
     expect(tableOf("e1 = stat\n\n R=routine ")).toEqual({ E1: "STAT", R: "ROUTINE" });
     expect(tableOf("E1 STAT")).toBeNull();
     expect(tableText({ A: "ASAP", B: "STAT" })).toBe("A = ASAP\nB = STAT");
+  });
+  it("says what a value means here", () => {
+    expect(meaningWords({ name: "priority", value: "S", meaning: "STAT" })).toBe("means STAT");
+    expect(meaningWords({ name: "patient_id", value: "1", meaning: "NORFJORD" })).toBe("assigned by NORFJORD");
+    expect(meaningWords({ name: "procedure", value: null, meaning: "CT head" })).toBe("CT head");
   });
   it("says once what would be done", () => {
     const effect = (action: string, fields: string[] = []) => ({ action, fields, reason: null });

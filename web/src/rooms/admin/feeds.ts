@@ -1,5 +1,5 @@
 /** What a feed's mapping says, and what a pasted message became, in words. Pure. */
-import type { FeedDefaults, SeenEffect } from "../../api/types";
+import type { FeedDefaults, SeenEffect, SeenValue } from "../../api/types";
 
 /** Where one value stands, as it is edited. */
 export interface Row {
@@ -117,4 +117,11 @@ export function effectWords(effects: readonly SeenEffect[]): string[] {
     return [effect.fields.length > 0 ? `${known}: ${effect.fields.map((field) => field.replaceAll("_", " ")).join(", ")}` : known];
   });
   return [...new Set(words)];
+}
+
+/** What a value is here, beside its text. */
+export function meaningWords(value: Pick<SeenValue, "name" | "value" | "meaning">): string {
+  if (!value.meaning) return "";
+  if (value.name === "patient_id") return `assigned by ${value.meaning}`;
+  return value.value ? `means ${value.meaning}` : value.meaning;
 }
