@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from heliograph.app.cli.doctor import hl7_tls
 from heliograph.app.context import Context
 from heliograph.exchange.hl7.server import Door, NoDoor, start
 from heliograph.kit.codecs.hl7 import Ack, parse_ack
@@ -177,3 +178,16 @@ def _fills(connection: socket.socket) -> bool:
     except OSError:
         return True
     return _is_closed(connection, 5)
+
+
+def test_the_doctor_looks_at_the_certificate(context: Context, tmp_path: Path, authority: Issued, ours: Issued) -> None:
+    def found(**changes: Any) -> list[tuple[str, str]]:
+        return [(f.what, f.level) for f in hl7_tls(context.settings.model_copy(update=changes))]
+
+    assert found() == [("HL7 TLS", "fine")]
+    assert found(hl7_plain=False) == [("HL7 TLS", "wrong")]
+    assert found(**with_tls(ours, authority))[0] == ("HL7 TLS", "fine")
+    late = issue(tmp_path, "late", authority, days=-1)
+    assert found(**with_tls(late, authority))[0] == ("HL7 TLS", "wrong")
+    assert found(**with_tls(ours, authority), hl7_tls_clients="required")[0] == ("HL7 TLS", "fine")
+    assert found(hl7_tls_certificate_file=tmp_path / "nothing.pem")[0] == ("HL7 TLS", "wrong")

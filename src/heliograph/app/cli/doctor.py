@@ -17,9 +17,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from heliograph.app import migrate
 from heliograph.app.context import open_database
 from heliograph.app.web.static import STATIC
-from heliograph.exchange.dimse.doors import tls_files
+from heliograph.exchange.dimse.doors import tls_files as dicom_files
+from heliograph.exchange.hl7.server import tls_files as hl7_files
 from heliograph.kit.errors import HeliographError
-from heliograph.kit.net.dicom.tls import TlsNotReady, read_certificate, server_context
+from heliograph.kit.net.dicom.tls import ClientCertificates, TlsFiles, TlsNotReady, read_certificate, server_context
 from heliograph.kit.objects import Objects
 from heliograph.kit.settings import Settings
 
@@ -49,6 +50,7 @@ def examine(settings: Settings) -> list[Finding]:
         ("objects", _objects),
         ("ports", _ports),
         ("DICOM TLS", dicom_tls),
+        ("HL7 TLS", hl7_tls),
         ("disk", _disk),
         ("web app", _pages),
     ]
@@ -151,8 +153,11 @@ def _objects(settings: Settings) -> Iterator[Finding]:
 def _ports(settings: Settings) -> Iterator[Finding]:
     ports = [
         ("web port", settings.http_host, settings.http_port, "HTTP"),
-        ("HL7 port", settings.hl7_host, settings.hl7_port, "HL7"),
     ]
+    if settings.hl7_plain:
+        ports.append(("HL7 port", settings.hl7_host, settings.hl7_port, "HL7"))
+    if settings.hl7_tls_certificate_file is not None:
+        ports.append(("HL7 TLS port", settings.hl7_host, settings.hl7_tls_port, "HL7_TLS"))
     if settings.dimse_plain:
         ports.append(("DICOM port", settings.dimse_host, settings.dimse_port, "DIMSE"))
     if settings.dimse_tls_certificate_file is not None:
@@ -175,19 +180,39 @@ def _ports(settings: Settings) -> Iterator[Finding]:
 
 def dicom_tls(settings: Settings) -> Iterator[Finding]:
     """The DICOM listener's certificate: there, readable, with its key, in time."""
-    what, file, key = "DICOM TLS", settings.dimse_tls_certificate_file, settings.dimse_tls_key_file
+    files, clients = dicom_files(settings), settings.dimse_tls_clients
+    return _tls("DICOM", "images", "DIMSE", files, clients, settings.dimse_tls_port, settings.dimse_plain)
+
+
+def hl7_tls(settings: Settings) -> Iterator[Finding]:
+    """The same of the HL7 listener."""
+    return _tls(
+        "HL7",
+        "messages",
+        "HL7",
+        hl7_files(settings),
+        settings.hl7_tls_clients,
+        settings.hl7_tls_port,
+        settings.hl7_plain,
+    )
+
+
+def _tls(
+    door: str, sent: str, prefix: str, files: TlsFiles, clients: ClientCertificates, port: int, is_plain: bool
+) -> Iterator[Finding]:
+    what, file, key = f"{door} TLS", files.certificate, files.key
     if file is None:
-        if settings.dimse_plain:
+        if is_plain:
             yield Finding(what, "fine", "off: no certificate is named")
         else:
-            mend = "Set HELIOGRAPH_DIMSE_PLAIN=true, or name a certificate in HELIOGRAPH_DIMSE_TLS_CERTIFICATE_FILE."
-            yield Finding(what, "wrong", "off, and DICOM without TLS, too: nobody can send images", mend)
+            mend = f"Set HELIOGRAPH_{prefix}_PLAIN=true, or name a certificate in HELIOGRAPH_{prefix}_TLS_CERTIFICATE_FILE."
+            yield Finding(what, "wrong", f"off, and {door} without TLS, too: nobody can send {sent}", mend)
         return
     try:
         facts = read_certificate(file)
-        server_context(tls_files(settings), settings.dimse_tls_clients)
+        server_context(files, clients)
     except TlsNotReady as error:
-        mend = "Check HELIOGRAPH_DIMSE_TLS_CERTIFICATE_FILE, _KEY_FILE, _KEY_PASSWORD, _CA_FILE and _CLIENTS."
+        mend = f"Check HELIOGRAPH_{prefix}_TLS_CERTIFICATE_FILE, _KEY_FILE, _KEY_PASSWORD, _CA_FILE and _CLIENTS."
         yield Finding(what, "wrong", error.detail, mend)
         return
     now = datetime.now(UTC)
@@ -202,7 +227,7 @@ def dicom_tls(settings: Settings) -> Iterator[Finding]:
     elif days <= _RENEW_DAYS:
         yield Finding(what, "care", f"the certificate expires in {int(days)} days, on {when}", renew)
     else:
-        yield Finding(what, "fine", f"port {settings.dimse_tls_port}, valid until {when}, SHA-256 {facts.sha256}")
+        yield Finding(what, "fine", f"port {port}, valid until {when}, SHA-256 {facts.sha256}")
     private = key or file
     if private.stat().st_mode & 0o007:
         mend = f"chmod o-rwx {private}"

@@ -83,18 +83,22 @@ class Door:
         self._afterwards.stop()
 
 
-def tls_of(settings: Settings) -> ServerTls | None:
-    """Our certificate, if the listener with TLS is on."""
-    if settings.hl7_tls_certificate_file is None:
-        return None
+def tls_files(settings: Settings) -> TlsFiles:
+    """Our certificate for HL7, and the authorities that we trust for senders'."""
     password = settings.hl7_tls_key_password
-    files = TlsFiles(
+    return TlsFiles(
         certificate=settings.hl7_tls_certificate_file,
         key=settings.hl7_tls_key_file,
         authorities=settings.hl7_tls_ca_file,
         password=password.get_secret_value() if password else "",
     )
-    return ServerTls(files, settings.hl7_tls_clients)
+
+
+def tls_of(settings: Settings) -> ServerTls | None:
+    """Our certificate, if the listener with TLS is on."""
+    if settings.hl7_tls_certificate_file is None:
+        return None
+    return ServerTls(tls_files(settings), settings.hl7_tls_clients)
 
 
 def start(part: Part) -> Door:
