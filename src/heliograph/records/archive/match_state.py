@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import select, text
 
 from heliograph.kit.db.session import ROW_LOCK, ActorSession
 from heliograph.kit.errors import NotFound
@@ -13,6 +13,7 @@ from heliograph.kit.work import Work
 from heliograph.records.archive.model import Study
 from heliograph.records.archive.queries import StudyFacts, study
 
+_LOCK = text("select pg_advisory_xact_lock(hashtextextended(:key, 0))")
 _ACTIONS = {
     "matched": "study.matched",
     "unmatched": "study.unmatched",
@@ -34,8 +35,7 @@ def lock_accessions(session: ActorSession, organization_id: UUID, numbers: Itera
     before you lock a study or make a patient: indexing and orders both do, so that neither waits for the other in a circle.
     """
     for number in sorted({n for n in numbers if n}):
-        key = func.hashtextextended(f"accession/{organization_id}/{number}", 0)
-        session.execute(select(func.pg_advisory_xact_lock(key)))
+        session.execute(_LOCK, {"key": f"accession/{organization_id}/{number}"})
 
 
 def waiting_for(session: ActorSession, organization_id: UUID, accession_number: str) -> list[UUID]:

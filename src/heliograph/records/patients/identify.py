@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
 
-from sqlalchemy import delete
+from sqlalchemy import delete, text
 from sqlalchemy.dialects.postgresql import insert
 
 from heliograph.kit.db.session import ROW_LOCK
@@ -17,6 +17,11 @@ from heliograph.records.patients.model import Identifier, Patient
 from heliograph.records.patients.names import PersonName, name_key
 from heliograph.records.patients.queries import PatientFacts, facts_of, find
 
+_NAME = text(
+    "insert into patients.identifiers (organization_id, patient_id, authority, value) "
+    "values (:organization, :patient, :authority, :value) "
+    "on conflict (organization_id, authority, value) do nothing returning patient_id"
+)
 SEXES = ("M", "F", "O")
 _LONGEST = 250
 
@@ -85,12 +90,8 @@ def identify(
     )
     work.session.add(row)
     work.session.flush()
-    made = work.session.scalar(
-        insert(Identifier)
-        .values(organization_id=organization_id, patient_id=row.id, authority=authority, value=value)
-        .on_conflict_do_nothing(index_elements=["organization_id", "authority", "value"])
-        .returning(Identifier.patient_id)
-    )
+    named = {"organization": organization_id, "patient": row.id, "authority": authority, "value": value}
+    made = work.session.scalar(_NAME, named)
     if made is None:  # another transaction made the patient, and committed, meanwhile
         work.session.expunge(row)
         work.session.execute(delete(Patient).where(Patient.id == row.id))

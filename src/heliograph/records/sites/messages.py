@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Literal, cast
 from uuid import UUID
 
-from sqlalchemy import func, select, text
+from sqlalchemy import select, text
 
 from heliograph.kit.db.session import ActorSession
 from heliograph.kit.ids import uuid7
@@ -38,6 +38,7 @@ _ACTIONS: Mapping[Fate, str] = {
 _OUTCOMES: Mapping[Fate, str] = {"held": "refused", "rejected": "refused", "no_answer": "failed"}
 
 
+_LOCK = text("select pg_advisory_xact_lock(hashtextextended(:key, 0))")
 _INSERT = text(
     "insert into sites.messages (id, organization_id, endpoint_id, direction, received_at, peer, control_id, message_type, payload, "
     "payload_sha256, answer, acknowledgement, fate, fault, order_id, delivery_id, replay_of, answered_at) "
@@ -163,8 +164,7 @@ def stored_answer(session: ActorSession, endpoint_id: UUID, control_id: str, pay
 
 def lock_control_id(work: Work, endpoint_id: UUID, control_id: str) -> None:
     """The same message on two connections is taken one after the other, so that the second is a duplicate."""
-    key = func.hashtextextended(f"message/{endpoint_id}/{control_id}", 0)
-    work.session.execute(select(func.pg_advisory_xact_lock(key)))
+    work.session.execute(_LOCK, {"key": f"message/{endpoint_id}/{control_id}"})
 
 
 def message(session: ActorSession, message_id: UUID) -> MessageDetail | None:
