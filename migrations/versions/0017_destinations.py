@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import sqlalchemy as sa
-from alembic import context, op
+from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
 revision = "0017"
 down_revision = "0016"
 
 OWN = "organization_id = any((select tenancy.actor_organizations())::uuid[])"
+
+
+# What was told and withdrawn stays on record as it was written.
+KEEP = """
+create function {table}_stay() returns trigger language plpgsql as $$
+begin
+    raise exception 'what was told and withdrawn is immutable' using errcode = 'restrict_violation';
+end $$;
+create trigger stay before update or delete on {table} for each row execute function {table}_stay();
+"""
 
 
 def of_a_case(table: str) -> str:
@@ -107,7 +117,6 @@ def upgrade() -> None:
         schema="reading",
     )
     op.create_index("ix_withdrawals_case", "withdrawals", ["case_id"], schema="reading")
-    app_role = context.config.attributes["app_role"]
     for table in ("delivery.tellings", "reading.withdrawals"):
         seen = f"{OWN} or {of_a_case(table.split('.')[1])}"
         op.execute(f"alter table {table} enable row level security")
@@ -117,7 +126,7 @@ def upgrade() -> None:
             "when (coalesce(current_setting('heliograph.changed', true), '') = '') "
             "execute function tenancy.note_change()"
         )
-        op.execute(f'revoke update, delete on {table} from "{app_role}"')  # what was told and withdrawn stays on record
+        op.execute(KEEP.format(table=table))
 
 
 def _check(schema: str, table: str, name: str, condition: str) -> None:

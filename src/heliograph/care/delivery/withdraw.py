@@ -28,7 +28,8 @@ def withdraw_deliveries(work: Work, version: VersionFacts) -> list[UUID]:
     may_have_it = sorted(
         {(r.channel, r.endpoint_id) for r in rows if r.channel != "page" and r.sent_at is not None}, key=str
     )
+    made = queue_withdrawals(work, version, may_have_it)  # first, so that the case is not closed in between
     for row in rows:
         if row.state not in ("acknowledged", "cancelled"):
             cancelled(work, row, WITHDRAWN, by=work.actor.id)
-    return queue_withdrawals(work, version, may_have_it)
+    return made

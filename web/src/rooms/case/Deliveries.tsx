@@ -88,12 +88,10 @@ export function Deliveries({ detail, place }: { detail: CaseDetail; place: Place
           <thead>
             <tr>
               <th style={{ width: 168 }}>Destination</th>
-              <th style={{ width: 74 }}>Version</th>
+              <th style={{ width: 108 }}>Version</th>
               <th style={{ width: 132 }}>State</th>
               <th>What happened</th>
-              <th style={{ width: 40 }}>
-                <span className="sr-only">Actions</span>
-              </th>
+              <th style={{ width: 56 }} aria-label="What to do" />
             </tr>
           </thead>
           <tbody>
