@@ -55,6 +55,7 @@ PAGES: dict[str, list[tuple[str, str, str | None]]] = {
         ("/app/board", "tr[data-id]", "j a"),
         ("/app/case/{case}", ".matrix", None),
         ("/app/messages", "tr[data-id]", "?"),
+        ("/app/messages", "tr[data-id]", "j Enter v"),
         ("/app/quarantine", "tr[data-id]", "j Enter ?"),
         ("/app/hidden/{study}", ".hi-d table", "h"),
         ("/app/transfers", "main .panel", "?"),
@@ -66,7 +67,17 @@ PAGES: dict[str, list[tuple[str, str, str | None]]] = {
     "eirik": [("/app/site?case={case}", ".rp .ra", "o"), ("/app/case/{case}", ".matrix", None)],
     "astrid": [
         (f"/app/admin/{section}", "main .panel", None)
-        for section in ("facilities", "callers", "nodes", "endpoints", "agreements", "readers", "shifts", "users")
+        for section in (
+            "facilities",
+            "callers",
+            "nodes",
+            "feeds",
+            "destinations",
+            "agreements",
+            "readers",
+            "shifts",
+            "users",
+        )
     ]
     + [("/app/admin/deletions", "main .panel .empty", "n")],
 }

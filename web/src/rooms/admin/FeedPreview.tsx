@@ -51,7 +51,8 @@ export function FeedPreview({ feed }: { feed: Endpoint }) {
           </Note>
         )}
       </div>
-      <div className="scroll fd-out" role="region" aria-label="What it would become">
+      {/* eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- a region that scrolls must be reached by the keyboard */}
+      <div className="scroll fd-out" tabIndex={0} role="region" aria-label="What it would become">
         {found ? (
           <Become found={found} />
         ) : (
