@@ -73,7 +73,9 @@ STEPS: Mapping[str, Words] = {
     "case.late_images": lambda e: f"{_images(e)} came late",
     "case.priority_changed": lambda e: f"Priority {e.detail.get('before')} became {e.detail.get('now')}",
     "case.exam_changed": "Exam changed",
-    "site_report.received": lambda e: f"The site reported: {e.detail.get('status', '')}",
+    "site_report.received": lambda e: f"The site reported: {e.detail.get('status', '')}".replace(
+        "appended", "addendum"
+    ),
     "discrepancy.opened": lambda e: (
         "The site concludes otherwise" + (": the other side" if e.detail.get("side_differs") else "")
     ),

@@ -27,14 +27,14 @@ export function SiteReports({ caseId, place }: { caseId: string; place: Place })
     );
   return (
     // eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- a region that scrolls must be reached by the keyboard
-    <div className="scroll sr" tabIndex={0} role="region" aria-label="Reports of the site">
+    <div className="scroll sir" tabIndex={0} role="region" aria-label="Reports of the site">
       {discrepancies.map((one) => (
         <Differs key={one.id} one={one} place={place} mayClose={may_close} />
       ))}
       {own.map((report) => (
         <Told key={report.id} report={report} place={place} />
       ))}
-      {priors.length > 0 && <h2 className="caps sr-h">Prior reports</h2>}
+      {priors.length > 0 && <h2 className="caps sir-h">Prior reports</h2>}
       {priors.map((report) => (
         <Told key={report.id} report={report} place={place} />
       ))}
@@ -47,7 +47,7 @@ function Differs({ one, place, mayClose }: { one: Discrepancy; place: Place; may
   const [closing, setClosing] = useState(false);
   const open = one.closed_at === null;
   return (
-    <section className="sr-d" aria-label={open ? "Open discrepancy" : "Closed discrepancy"}>
+    <section className="sir-d" aria-label={open ? "Open discrepancy" : "Closed discrepancy"}>
       <div className="row sp">
         <Chip tone={open ? (one.side_differs ? "red" : "amber") : "outline"}>{one.kind === "withdrawn" ? "the site withdrew its report" : one.side_differs ? "the other side" : "the site concludes otherwise"}</Chip>
         {open ? (
@@ -63,7 +63,7 @@ function Differs({ one, place, mayClose }: { one: Discrepancy; place: Place; may
           </span>
         )}
       </div>
-      <div className="sr-two">
+      <div className="sir-two">
         <article>
           <h3 className="caps">Ours, version {one.ours_number}</h3>
           <p>{one.ours}</p>
@@ -122,7 +122,7 @@ function CloseDialog({ one, onClose }: { one: Discrepancy; onClose: () => void }
 export function Told({ report, place }: { report: SiteReport; place: Place }) {
   const [earlier, setEarlier] = useState<string | null>(null);
   return (
-    <article className="rtext sr-r" aria-label={report.description}>
+    <article className="rtext sir-r" aria-label={report.description}>
       <header className="row">
         <b>{report.description}</b>
         <Chip tone={siteReportTone(report)}>{report.is_withdrawn ? "withdrawn by the site" : report.base ? SITE_STATUS[report.base.status] : "addendum alone"}</Chip>
@@ -141,7 +141,7 @@ export function Told({ report, place }: { report: SiteReport; place: Place }) {
         <Words key={part.id} part={part} place={place} added={part.status === "appended"} />
       ))}
       {report.attachments.length > 0 && (
-        <ul className="ul sr-f" aria-label="Documents">
+        <ul className="ul sir-f" aria-label="Documents">
           {report.attachments.map((file) => (
             <li key={file.id}>
               <a href={url`/api/site-reports/${file.report_id}/attachments/${file.id}`} download={file.name}>
@@ -153,7 +153,7 @@ export function Told({ report, place }: { report: SiteReport; place: Place }) {
         </ul>
       )}
       {report.versions.length > 1 && (
-        <div className="row sr-v" role="group" aria-label="Versions">
+        <div className="row sir-v" role="group" aria-label="Versions">
           <span className="q sm">History</span>
           {report.versions.map((version) => (
             <button type="button" key={version.id} className={`btn btn-q btn-sm${earlier === version.id ? " on" : ""}`} aria-pressed={earlier === version.id} onClick={() => setEarlier(earlier === version.id ? null : version.id)}>
@@ -171,7 +171,7 @@ export function Told({ report, place }: { report: SiteReport; place: Place }) {
 function Words({ part, place, added }: { part: SiteReportVersion; place: Place; added: boolean }) {
   return (
     <>
-      <div className="q sm sr-by">
+      <div className="q sm sir-by">
         {added ? "Added" : "Reported"} <span className="num">{dayClock(part.reported_at ?? part.received_at, place.zone)}</span>
         {part.author && `, ${part.author}`}
       </div>
@@ -188,7 +188,7 @@ function Words({ part, place, added }: { part: SiteReportVersion; place: Place; 
 function Earlier({ id, place }: { id: string; place: Place }) {
   const found = useQuery({ queryKey: ["site-report", id], queryFn: ({ signal }) => api.get<SiteReportVersion>(url`/api/site-reports/${id}`, signal), staleTime: Number.POSITIVE_INFINITY });
   return (
-    <div className="sr-e">
+    <div className="sir-e">
       {found.isError ? <ErrorState error={found.error} retry={() => void found.refetch()} /> : found.data ? found.data.sections.length > 0 ? <Words part={found.data} place={place} added={false} /> : <p className="q sm">Its text is hidden, since the site withdrew the report; coordinators and auditors see it.</p> : <SkeletonText lines={3} />}
     </div>
   );

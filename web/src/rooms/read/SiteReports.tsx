@@ -17,9 +17,9 @@ export function SiteReportList({ caseId, zone }: { caseId: string; zone: string 
         <h2>Reports of the site</h2>
         <span className="cnt">{all.length}</span>
       </div>
-      <div className="scroll docs">
+      <div className="scroll sir-l">
         {all.map((one) => (
-          <button type="button" key={one.id} className="txt" aria-pressed={open === one.id} onClick={() => setOpen(open === one.id ? null : one.id)} title={siteReportName(one)}>
+          <button type="button" key={one.id} aria-pressed={open === one.id} onClick={() => setOpen(open === one.id ? null : one.id)} title={siteReportName(one)}>
             <span className={one.is_critical ? "red" : undefined}>{siteReportName(one)}</span> <span className="q num">{dayClock(one.versions[0]?.reported_at ?? one.versions[0]?.received_at ?? "", zone)}</span>
           </button>
         ))}
