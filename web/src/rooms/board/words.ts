@@ -97,6 +97,8 @@ const ALARMS: Record<string, string> = {
   cancel_requested: "Cancelled by the site",
   held_objects: "Quarantine",
   quarantine_full: "Quarantine full",
+  held_messages: "Messages held",
+  refused_file: "File refused",
   question_unanswered: "Site has not answered",
   identity_doubt: "Patient in doubt",
   identity_changed: "Patient changed",
@@ -111,6 +113,7 @@ export function alarmPlace(alarm: Pick<AlarmBrief, "kind" | "case_id" | "study_i
   // A question about a study is on the board itself; what was asked about anything else without a case is in quarantine.
   if (alarm.kind === "question_unanswered") return alarm.study_id ? null : "/quarantine";
   if (alarm.kind === "identity_doubt" || alarm.kind === "held_report") return "/patients";
+  if (alarm.kind === "held_messages" || alarm.kind === "refused_file") return "/messages";
   return alarm.kind === "held_objects" || alarm.kind === "quarantine_full" ? "/quarantine" : null;
 }
 
