@@ -30,12 +30,13 @@ PATIENT_TABLES = tuple(
 
 VALUES: dict[str, Any] = {
     "orders.orders.source": "hl7",
+    "orders.order_aliases.kind": "accession",
     "archive.corrections.kind": "entered",
     "archive.rejections.kind": "quality",
     "worklist.case_intervals.kind": "hold",
     "reading.report_versions.kind": "final",
-    "delivery.deliveries.channel": "page",
     "reading.withdrawals.because": "other",
+    "delivery.deliveries.channel": "page",
     "delivery.tellings.way": "phone",
     "patients.doubts.kind": "two_patients",
     "results.site_reports.status": "final",

@@ -30,7 +30,7 @@ OF_NOBODY_ELSE = frozenset(
     }
 )
 """Tables that no grant opens: what a site sent before anybody knew whom it is about, what its coordinators fetch and send,
-what its machines ask us to commit ourselves to, keys of objects that are gone, which patients were found to be one,
+what its machines ask us to commit ourselves to, keys of objects that are gone, which patients were found to be one or may be,
 and what coordinators and sites ask each other."""
 DRAFTS = "reading.drafts"
 REFUSED = r"permission denied|must be owner"
