@@ -53,6 +53,7 @@ SEARCHES = frozenset(
     {
         *(("GET", f"/dicomweb/{{organization_slug}}/{level}") for level in ("studies", "series", "instances")),
         ("POST", "/api/patients/search"),
+        ("POST", "/api/search"),
     }
 )
 """They answer anybody who is signed in with what they may see: nothing."""

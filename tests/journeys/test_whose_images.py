@@ -33,7 +33,7 @@ def study_of(network: Network, case: DemoCase) -> str:
     found: list[str] = []
 
     def filed() -> bool:
-        hits = network.person("eirik").get(f"/api/search?q={case.accession}")
+        hits = network.person("eirik").post("/api/search", {"words": case.accession})
         found[:] = [
             study["id"]
             for hit in hits

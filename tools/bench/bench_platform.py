@@ -121,7 +121,7 @@ def _case(number: int) -> DemoCase:
 
 
 def _study_of(site: Person, accession: str) -> str | None:
-    for row in site.get(f"/api/search?q={accession}"):
+    for row in site.post("/api/search", {"words": accession}):
         if row["case_id"] and (studies := site.get(f"/api/cases/{row['case_id']}")["studies"]):
             return str(studies[0]["id"])
     return None

@@ -54,7 +54,7 @@ def test_metrics_tell_routes_and_no_ids(context: Context, cast: Cast) -> None:
     id_ = "01890000-0000-7000-8000-00000000abcd"
     eirik.get(f"/api/orders/{id_}")
     eirik.get("/dicomweb/norfjord/studies/2.25.4711/metadata")
-    eirik.get("/api/search", params={"q": "SOLBERG"})
+    eirik.post("/api/search", json={"words": "SOLBERG"})
     eirik.get("/api/SOLBERG/nowhere")
     eirik.get("/app/case/SOLBERG")
     eirik.post("/api/sign-in", json={"username": "SOLBERG", "password": PASSWORD})

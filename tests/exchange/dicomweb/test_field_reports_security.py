@@ -46,7 +46,7 @@ PATHS = [
     "/app/?next={}",
     "/viewer/?StudyInstanceUIDs={}",
     "/api/{}",
-    "/api/search?text={}",
+    "/api/messages?text={}",
     "/api/cases/{}",
     "/dicomweb/norfjord/studies/{}/metadata",
     "/dicomweb/norfjord/studies?PatientName={}&{}=1&StudyDate={}",

@@ -51,10 +51,10 @@ def the_site(work: ReadDep, settings: SettingsDep) -> schemas.Site:
     return site(work, settings)
 
 
-@router.get("/search", dependencies=[SeesPatients])
-def search(work: ReadDep, q: Annotated[str, Query(max_length=200)]) -> list[schemas.Found]:
-    """By patient or accession."""
-    return queries.search(work, q)
+@router.post("/search", dependencies=[SeesPatients])
+def search(work: ReadDep, asked: schemas.Sought) -> list[schemas.Found]:
+    """By patient or accession; without words the newest. A POST, since what is asked for is patient data, which is in no address."""
+    return queries.search(work, asked.words)
 
 
 @router.get("/cases/{case_id}", dependencies=[SeesPatients])

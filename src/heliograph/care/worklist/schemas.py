@@ -474,6 +474,12 @@ class Site(BaseModel):
     node: Node
 
 
+class Sought(BaseModel):
+    """What is searched for: a patient's name or identifier, or an accession number."""
+
+    words: str = Field("", max_length=200)
+
+
 class Found(BaseModel):
     """One hit of the search."""
 

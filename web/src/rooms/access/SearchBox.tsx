@@ -28,7 +28,7 @@ export function SearchBox() {
   ]);
   const found = useQuery({
     queryKey: ["search", asked],
-    queryFn: ({ signal }) => api.get<SearchHit[]>(`/api/search?q=${encodeURIComponent(asked)}`, signal),
+    queryFn: () => api.post<SearchHit[]>("/api/search", { words: asked }),
     enabled: asked.length >= 2,
     gcTime: 60_000,
     placeholderData: (before) => before,

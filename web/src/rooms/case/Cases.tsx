@@ -17,7 +17,7 @@ export function CasesPage() {
   const here = herePlace(session);
   const now = useNow(MINUTE);
   const [chosen, setChosen] = useState<string | null>(null);
-  const found = useQuery({ queryKey: ["search", "", "newest"], queryFn: ({ signal }) => api.get<SearchHit[]>("/api/search?q=", signal), meta: { topics: TOPICS } });
+  const found = useQuery({ queryKey: ["search", "", "newest"], queryFn: () => api.post<SearchHit[]>("/api/search"), meta: { topics: TOPICS } });
   const columns: Column<SearchHit>[] = [
     { id: "when", head: `Images, ${here.label}`, width: 138, fixed: true, sort: (one) => one.when, cell: (one) => <span className="num">{one.when ? near(one.when, here.zone, now) : "–"}</span> },
     { id: "patient", head: "Patient", fixed: true, className: "pt", sort: (one) => one.patient?.display_name, cell: (one) => (one.patient ? <PatientName patient={one.patient} /> : <span className="amber">Not matched yet</span>) },
