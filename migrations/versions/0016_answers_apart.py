@@ -25,6 +25,4 @@ def upgrade() -> None:
     )
     # With the content's hash: of a feed that gives all its messages one control id, too, a message is found at once.
     op.drop_index("ix_messages_control", table_name="messages", schema="sites")
-    op.create_index(
-        "ix_messages_control", "messages", ["endpoint_id", "control_id", "payload_sha256"], schema="sites"
-    )
+    op.create_index("ix_messages_control", "messages", ["endpoint_id", "control_id", "payload_sha256"], schema="sites")

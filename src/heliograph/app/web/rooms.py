@@ -35,6 +35,7 @@ from heliograph.records.sites import nodes_api as nodes
 ROUTERS: tuple[APIRouter, ...] = (
     access.router, organizations.router, sites.router, nodes.router, people.router, agreements.router, orders.router, waiting.router,
     mend.router, patients.router, doubts.router, quarantine.router, messages.router, replay.router,
-    hidden.router, deletions.router, rota.router, worklist.router, questions.router, reading.router, results.router, delivery.router, destinations.router,
+    hidden.router, deletions.router, rota.router, worklist.router, questions.router, reading.router, results.router,
+    delivery.router, destinations.router,
     dicomweb.router, held.router, transfers.router, feeds.router,
 )  # fmt: skip

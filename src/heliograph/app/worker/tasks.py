@@ -77,4 +77,10 @@ def _jobs(context: Context, stop: threading.Event) -> dict[str, Callable[..., An
             context.works, context.objects, organization_id=organization_id, attachment_id=attachment_id
         )
 
-    return {KEEP_ATTACHMENT: keep_attachment, DELIVER: deliver, TRANSFER: transfer, COMMITMENT: commitment, REPLY: reply}
+    return {
+        KEEP_ATTACHMENT: keep_attachment,
+        DELIVER: deliver,
+        TRANSFER: transfer,
+        COMMITMENT: commitment,
+        REPLY: reply,
+    }
