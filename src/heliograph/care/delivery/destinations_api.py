@@ -16,7 +16,7 @@ from heliograph.governance.access.administering import AdministeringDep
 from heliograph.governance.access.door import CurrentUser, WorkDep, require_roles
 from heliograph.kit.http import SettingsDep, WorksDep
 from heliograph.kit.seal import seal
-from heliograph.records.sites.kinds import DESTINATIONS
+from heliograph.records.sites.kinds import DESTINATIONS, checked_settings
 from heliograph.records.sites.queries import endpoints_of
 from heliograph.records.sites.secrets import SecretName, keep_secret
 
@@ -45,7 +45,7 @@ class SecretOut(BaseModel):
 
 
 class DestinationOut(DestinationLine):
-    """All about one destination. `settings` are as its kind has them."""
+    """All about one destination. `settings` are as its kind has them, whole."""
 
     host: str | None
     port: int | None
@@ -121,7 +121,7 @@ def read_destination(work: AdministeringDep, destination_id: UUID) -> Destinatio
         application=one.application,
         facility_name=one.facility_name,
         charset=one.charset,
-        settings=dict(one.settings),
+        settings=checked_settings(one.kind, one.settings),
         secrets=[SecretOut.model_validate(s, from_attributes=True) for s in found.secrets],
         open=found.open,
     )

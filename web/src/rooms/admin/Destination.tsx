@@ -72,34 +72,41 @@ export function Destination() {
           <div className="row">
             <span className="rn">{one.name}</span>
             <Chip tone="outline">{KINDS[kind]}</Chip>
-            {one.is_active ? <StateDot state={dot}>{words}</StateDot> : <Active on={false} />}
           </div>
-          <div className="q">
+          <div className="row q">
             <Link className="lnk" to="/admin/destinations">
               All destinations
             </Link>
+            {one.is_active ? <StateDot state={dot}>{words}</StateDot> : <Active on={false} />}
           </div>
         </div>
         <dl className="kp">
           <Number name="Waiting" value={String(fare.queued + fare.sent)} />
           <Number name="Held, failed" value={String(fare.held + fare.failed)} />
-          <Number name="Delivered, 30 days" value={String(fare.acknowledged)} />
+          <Number name="Delivered" value={String(fare.acknowledged)} />
           <Number name="Half within" value={lasting(fare.median_seconds)} />
           <Number name="95 % within" value={lasting(fare.slow_seconds)} />
         </dl>
         <span className="grow" />
-        {fare.retriable > 0 && (
-          <Button keyHint="r" onClick={() => setAsking("retry")}>
-            Try all again
-          </Button>
-        )}
         <Button onClick={() => setAsking("change")}>Change</Button>
         <Button look="primary" keyHint="t" busy={trial === "busy"} onClick={() => void test()}>
           Send a test
         </Button>
       </header>
       <div className="rdr-g">
-        <Panel className="clip" title="Not delivered" count={one.open.length} sub={fare.waiting_since ? `waiting since ${dayClock(fare.waiting_since, here.zone)} ${here.label}` : undefined}>
+        <Panel
+          className="clip"
+          title="Not delivered"
+          count={one.open.length}
+          sub={fare.waiting_since ? `waiting since ${dayClock(fare.waiting_since, here.zone)} ${here.label}` : undefined}
+          end={
+            fare.retriable > 0 && (
+              <Button size="sm" keyHint="r" onClick={() => setAsking("retry")}>
+                Try all again
+              </Button>
+            )
+          }
+        >
           <DataTable
             state={state}
             label="Not delivered"
@@ -114,7 +121,7 @@ export function Destination() {
         </Panel>
         <div className="rcol">
           {trial && trial !== "busy" && <Tried trial={trial} />}
-          <Panel title="Fares" className="clip">
+          <Panel title="How it fares" className="clip">
             <div className="og">
               <FactList
                 facts={[
@@ -125,8 +132,8 @@ export function Destination() {
                   ["Messages", <Link key="log" className="lnk" to={`/messages?endpoint=${one.id}`}>in the message log</Link>],
                 ]}
               />
-              <p className="q">{ABOUT[kind]}</p>
-              <p className="q">Times are from signing to the acknowledgement, with every try, over 30 days.</p>
+              <p className="q dst-p">{ABOUT[kind]}</p>
+              <p className="q dst-p">What is delivered and how fast counts over 30 days, from signing to the acknowledgement, with every try.</p>
             </div>
           </Panel>
           {SECRETS[kind] && (
@@ -210,8 +217,11 @@ function Tried({ trial }: { trial: Trial | { failure: string } }) {
   return (
     <Panel title="The test" className="clip" end={"is_ok" in trial && <span className="num q">{lasting(trial.seconds)}</span>}>
       <div className="og" role="status">
-        <StateDot state={ok ? "just" : "bad"}>{"failure" in trial ? trial.failure : trial.words}</StateDot>
-        {"answer" in trial && trial.answer && <pre className="segs" style={{ whiteSpace: "pre-wrap" }}>{trial.answer.trim()}</pre>}
+        <div className="row dst-t">
+          <StateDot state={ok ? "just" : "bad"}>{ok ? "It works" : "It does not work"}</StateDot>
+        </div>
+        <p>{"failure" in trial ? trial.failure : trial.words}</p>
+        {"answer" in trial && trial.answer && <pre className="segs dst-a">{trial.answer.trim()}</pre>}
       </div>
     </Panel>
   );

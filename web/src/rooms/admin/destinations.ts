@@ -88,7 +88,7 @@ const COLUMNS = new Set(["facility_id", "name", "kind", "is_active", "host", "po
 /** What the form holds of a destination. */
 export function valuesOf(one: Destination): Values {
   const settings = one.settings as Record<string, Value>;
-  return { ...settings, facility_id: one.facility_id, name: one.name, kind: one.kind, is_active: one.is_active, host: one.host, port: one.port, application: one.application, facility_name: one.facility_name, charset: one.charset };
+  return { ...DEFAULTS[one.kind as Kind], ...settings, facility_id: one.facility_id, name: one.name, kind: one.kind, is_active: one.is_active, host: one.host, port: one.port, application: one.application, facility_name: one.facility_name, charset: one.charset };
 }
 
 /** The body for the server: columns beside, the kind's own below `settings`. What the form does not know of the settings stays. */

@@ -1,6 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
-import { Link, useNavigate } from "react-router";
+import { Link, useLocation, useNavigate } from "react-router";
 import { api, queryClient, url } from "../../api/client";
 import { useSession } from "../../api/session";
 import type { MessageFull, MessageSegment } from "../../api/types";
@@ -11,6 +11,8 @@ import { bytes, fateOf, shortened } from "./words";
 export function Detail({ id, onClose, zone, label }: { id: string; onClose: () => void; zone: string; label: string }) {
   const session = useSession();
   const navigate = useNavigate();
+  // What is looked for stays while one goes from a message to another.
+  const { search } = useLocation();
   const [clear, setClear] = useState(false);
   const [form, setForm] = useState<"lines" | "fields">("lines");
   const [replaying, setReplaying] = useState(false);
@@ -73,8 +75,8 @@ export function Detail({ id, onClose, zone, label }: { id: string; onClose: () =
               ...(one.fault ? [["Wrong", <span key="fault" className="amber">{one.fault}</span>] as const] : []),
               ["Size", bytes(one.size)],
               ...(one.order_id ? [["Order", <Link key="order" className="lnk" to={`/messages?order=${one.order_id}`}>all messages of this order</Link>] as const] : []),
-              ...(one.replay_of ? [["Again", <Link key="first" className="lnk" to={`/messages/${one.replay_of}`}>the message that was processed again by this one</Link>] as const] : []),
-              ...(one.replays.length > 0 ? [["Replays", <Replays key="replays" lines={one.replays} zone={zone} />] as const] : []),
+              ...(one.replay_of ? [["Again", <Link key="first" className="lnk" to={{ pathname: `/messages/${one.replay_of}`, search }}>the message that was processed again by this one</Link>] as const] : []),
+              ...(one.replays.length > 0 ? [["Replays", <Replays key="replays" lines={one.replays} zone={zone} search={search} />] as const] : []),
             ]}
           />
           <div className="row" style={{ gap: 8 }}>
@@ -117,7 +119,7 @@ export function Detail({ id, onClose, zone, label }: { id: string; onClose: () =
             void queryClient.invalidateQueries({ queryKey: ["messages"] });
             void queryClient.invalidateQueries({ queryKey: ["message", id] });
             toast({ tone: made.fate === "rejected" ? "warn" : "done", text: made.fate === "rejected" ? `Refused again: ${made.fault ?? ""}` : "Processed again" });
-            void navigate(`/messages/${made.id}`, { replace: true });
+            void navigate({ pathname: `/messages/${made.id}`, search }, { replace: true });
           }}
         >
           <p>It is taken as it came, by the same feed, as a new line of the log. Its sender is not answered again. What it says takes effect, also where it had effect before.</p>
@@ -127,12 +129,12 @@ export function Detail({ id, onClose, zone, label }: { id: string; onClose: () =
   );
 }
 
-function Replays({ lines, zone }: { lines: MessageFull["replays"]; zone: string }) {
+function Replays({ lines, zone, search }: { lines: MessageFull["replays"]; zone: string; search: string }) {
   return (
     <>
       {lines.map((line) => (
         <span key={line.id} className="row" style={{ gap: 8 }}>
-          <Link className="lnk" to={`/messages/${line.id}`}>
+          <Link className="lnk" to={{ pathname: `/messages/${line.id}`, search }}>
             {dayClock(line.received_at, zone)}
           </Link>
           <StateDot state={fateOf(line.fate)[0]}>{fateOf(line.fate)[1]}</StateDot>
