@@ -60,7 +60,7 @@ def test_a_site_that_concludes_otherwise_is_seen_and_closed(network: Network, vi
     nadia = visit("nadia").sign_in()
     page = nadia.page
     nadia.goto(f"/app/case/{case_id}")
-    page.get_by_role("tab", name="Reports of the site").click()
+    page.get_by_role("tab", name="From the site").click()
     shown = page.get_by_role("region", name="Reports of the site")
     expect(shown).to_contain_text("Acute left subdural haematoma.")
     expect(shown).to_contain_text("Telephoned to the ward")

@@ -98,8 +98,8 @@ function Shown({ detail, timeline, failure, retry, places, back }: { detail: Cas
     { id: "deliveries", label: "Deliveries", count: detail.deliveries.length, tone: detail.deliveries.some((one) => one.state === "failed" || one.state === "held") ? "hot" : undefined },
     { id: "orders", label: "Orders", count: detail.orders.length },
     { id: "studies", label: "Studies", count: detail.studies.length + detail.priors.length },
-    { id: "theirs", label: "Reports of the site", tone: detail.alarms.some((alarm) => alarm.kind === "discrepancy") ? "hot" : undefined },
-    ...(asks ? [{ id: "questions" as const, label: "Questions to the site" }] : []),
+    { id: "theirs", label: "From the site", tone: detail.alarms.some((alarm) => alarm.kind === "discrepancy") ? "hot" : undefined },
+    ...(asks ? [{ id: "questions" as const, label: "Questions" }] : []),
   ];
   useKeys("Case", [
     ...tabs.map((tab, index) => ({ id: `case.tab.${tab.id}`, keys: [String(index + 1)], label: tab.label, run: () => setView(tab.id) })),
