@@ -193,6 +193,7 @@ export function Destination() {
             const told = await api.post<{ count: number }>(url`/api/admin/destinations/${one.id}/retry`, { reason });
             renewDestinations();
             toast({ tone: "done", text: told.count === 1 ? "One is tried again now" : `${told.count} are tried again now` });
+            setAsking(null);
           }}
         >
           <p>What this destination refused, and what could not be made for it. What a coordinator holds stays held.</p>
