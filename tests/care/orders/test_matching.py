@@ -6,7 +6,7 @@ import threading
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import create_engine, text
 
 from heliograph.app.context import Context
 from heliograph.care.orders import queries
@@ -276,3 +276,17 @@ def test_candidates_the_likeliest_first_with_what_differs(context: Context, cast
         ["name", "birth_date", "sex", "patient_id", "accession"],
     ]
     assert (found[1].differences[0].in_order, found[1].differences[0].in_images) == ("A9", "A1")
+
+
+def test_the_same_number_of_another_authority_differs(context: Context, cast: Cast, owner_url: str) -> None:
+    receive(context, cast, message())
+    study = make_study(context, cast)
+    owner = create_engine(owner_url)
+    with owner.begin() as connection:
+        connection.execute(text("update archive.studies set dicom_patient_issuer = 'ELSEWHERE'"))
+        connection.execute(text("delete from orders.order_studies"))
+    owner.dispose()
+    with context.works.read(cast.nadia) as work:
+        (candidate,) = queries.candidates(work.session, study) or []
+    (differs,) = candidate.differences
+    assert (differs.field, differs.in_order, differs.in_images) == ("patient_id_issuer", "NORFJORD", "ELSEWHERE")

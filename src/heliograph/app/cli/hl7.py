@@ -125,9 +125,9 @@ def _say(name: str, payload: bytes, answer: bytes) -> bool:
     fault = ""
     if ack.error is not None:
         place = f" at {ack.error.location}" if ack.error.location else ""
-        fault = f"  {ack.error.code}{place}: {ack.error.text or ack.text or ''}"
+        fault = f", {ack.error.code}{place}: {ack.error.text or ack.text or ''}"
     elif ack.text:
-        fault = f"  {ack.text}"
+        fault = f", {ack.text}"
     click.echo(f"{name}: {ack.code}{fault}")
     if ack.control_id != (sent or ""):
         click.echo(f"{name}: the answer is for another message (MSA-2 {ack.control_id!r})", err=True)

@@ -192,18 +192,26 @@ def candidates(session: ActorSession, study_id: UUID, limit: int = 20) -> list[C
         )
     )
     briefs = orders(session, [r.id for r in rows])
-    places = facilities(session, {r.facility_id for r in rows})
+    places = facilities(session, {waiting.facility_id, *(r.facility_id for r in rows)})
+    here = places.get(waiting.facility_id)
+    authority = waiting.dicom_patient_issuer or (here.patient_id_authority if here else None)
     shown = banners(session, {r.patient_id: places[r.facility_id].time_zone for r in rows})
     return [
-        Candidate(briefs[r.id], shown[r.patient_id], differences(briefs[r.id], shown[r.patient_id], waiting))
+        Candidate(briefs[r.id], shown[r.patient_id], differences(briefs[r.id], shown[r.patient_id], waiting, authority))
         for r in rows
         if r.patient_id in shown
     ]
 
 
-def differences(brief: OrderBrief, patient: PatientBanner, images: StudyFacts) -> tuple[Difference, ...]:
-    """Where the order's patient and number are not those in the images; what the images don't tell is a difference too."""
+def differences(
+    brief: OrderBrief, patient: PatientBanner, images: StudyFacts, authority: str | None
+) -> tuple[Difference, ...]:
+    """Where the order's patient and number are not those in the images; what the images don't tell is a difference too.
+
+    `authority` assigned the images' patient identifier: the same number of another authority is another patient's.
+    """
     ids = [i.value for i in patient.identifiers]
+    assigned = [i.authority for i in patient.identifiers if i.value == images.dicom_patient_id]
     name = (images.dicom_patient_name or "").split("=")[0].replace("^", " ")
     same_name = sorted(normalised(name).split()) == sorted(
         normalised(f"{patient.family_name} {patient.given_name}").split()
@@ -215,6 +223,7 @@ def differences(brief: OrderBrief, patient: PatientBanner, images: StudyFacts) -
         ("birth_date", birth, born, birth == born),
         ("sex", patient.sex, images.dicom_sex, patient.sex == images.dicom_sex),
         ("patient_id", ids[0] if ids else None, images.dicom_patient_id, images.dicom_patient_id in ids),
+        ("patient_id_issuer", assigned[0] if assigned else None, authority, not assigned or authority in assigned),
         ("accession", brief.accession, images.accession_number, brief.accession == images.accession_number),
     )
     return tuple(Difference(field, ordered, imaged) for field, ordered, imaged, same in compared if not same)
