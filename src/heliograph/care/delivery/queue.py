@@ -45,21 +45,8 @@ def queue_deliveries(work: Work, version: VersionFacts) -> list[UUID]:
     wanted.append(("page", None))
     made = []
     for channel, endpoint_id in wanted:
-        row_id = work.session.scalar(
-            insert(Delivery)
-            .values(
-                organization_id=version.organization_id,
-                case_id=version.case_id,
-                report_version_id=version.id,
-                version_number=version.number,
-                channel=channel,
-                endpoint_id=endpoint_id,
-                created_at=work.now,
-                **_beginning(work, channel, is_provisional=case.is_provisional),
-            )
-            .on_conflict_do_nothing(index_elements=["report_version_id", "channel", "endpoint_id", "is_withdrawal"])
-            .returning(Delivery.id)
-        )
+        beginning = _beginning(work, channel, is_provisional=case.is_provisional)
+        row_id = _add(work, version, channel, endpoint_id, beginning)
         if row_id is not None:
             made.append(row_id)
             work.record(
@@ -111,23 +98,8 @@ def queue_withdrawals(work: Work, version: VersionFacts, destinations: Iterable[
     """A row for each of the destinations that may have a report, to tell that it is withdrawn. Returns the new rows."""
     made = []
     for channel, endpoint_id in destinations:
-        row_id = work.session.scalar(
-            insert(Delivery)
-            .values(
-                organization_id=version.organization_id,
-                case_id=version.case_id,
-                report_version_id=version.id,
-                version_number=version.number,
-                is_withdrawal=True,
-                channel=channel,
-                endpoint_id=endpoint_id,
-                created_at=work.now,
-                state="queued",
-                next_attempt_at=work.now,
-            )
-            .on_conflict_do_nothing(index_elements=["report_version_id", "channel", "endpoint_id", "is_withdrawal"])
-            .returning(Delivery.id)
-        )
+        beginning = {"state": "queued", "next_attempt_at": work.now, "is_withdrawal": True}
+        row_id = _add(work, version, channel, endpoint_id, beginning)
         if row_id is None:
             continue
         made.append(row_id)
@@ -156,3 +128,24 @@ def _beginning(work: Work, channel: str, *, is_provisional: bool) -> dict[str, o
     if channel == "page":
         return {"state": "sent", "sent_at": work.now}
     return {"state": "queued", "next_attempt_at": work.now}
+
+
+def _add(
+    work: Work, version: VersionFacts, channel: str, endpoint_id: UUID | None, beginning: dict[str, object]
+) -> UUID | None:
+    """A row of a version for a destination; None where it has one."""
+    return work.session.scalar(
+        insert(Delivery)
+        .values(
+            organization_id=version.organization_id,
+            case_id=version.case_id,
+            report_version_id=version.id,
+            version_number=version.number,
+            channel=channel,
+            endpoint_id=endpoint_id,
+            created_at=work.now,
+            **beginning,
+        )
+        .on_conflict_do_nothing(index_elements=["report_version_id", "channel", "endpoint_id", "is_withdrawal"])
+        .returning(Delivery.id)
+    )
