@@ -10,8 +10,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from sqlalchemy import text
 
 from heliograph.care.delivery.archive_pdf import encapsulate
-from heliograph.care.delivery.channel import Prepared, Result, Try, connect_timeout
+from heliograph.care.delivery.channel import Prepared, Result, Try
 from heliograph.care.delivery.errors import CannotBuild
+from heliograph.care.delivery.posting import send_post
 from heliograph.care.delivery.report_sr import report_sr
 from heliograph.care.reading.pdf import report_pdf
 from heliograph.care.reading.queries import orders_of_case, studies_of_case, version
@@ -20,7 +21,6 @@ from heliograph.kit.errors import HeliographError, NotFound
 from heliograph.kit.net import http_out
 from heliograph.kit.net.dicom import AssociationError, SendResult, ToSend, send_objects
 from heliograph.kit.net.dicom.errors import NotConnected, Rejected
-from heliograph.kit.net.outward import NotReached, networks, trust
 from heliograph.kit.settings import Settings
 from heliograph.kit.work import Work
 from heliograph.records.archive.queries import studies
@@ -152,26 +152,13 @@ def _to_send(content: bytes) -> ToSend:
 
 def _stow(settings: Settings, url: str, control_id: str, files: list[bytes]) -> Result:
     boundary = f"heliograph-{control_id}"
-    try:
-        answer = http_out.call(
-            "POST",
-            url,
-            body=multipart(boundary, files),
-            headers={
-                "Content-Type": f'multipart/related; type="application/dicom"; boundary={boundary}',
-                "Accept": "application/dicom+json",
-            },
-            allowed=networks(settings.outgoing_networks),
-            trusted=trust(settings.outgoing_ca_file),
-            timeout=settings.delivery_timeout_seconds,
-            connect_timeout=connect_timeout(settings),
-        )
-    except http_out.NoAnswer as error:
-        return Result("no_answer", error.detail)
-    except NotReached as error:
-        return Result("not_connected", error.detail)
-    except HeliographError as error:  # an address that may not be called: no try will mend that
-        return Result("refused_AR", error.detail)
+    told = {
+        "Content-Type": f'multipart/related; type="application/dicom"; boundary={boundary}',
+        "Accept": "application/dicom+json",
+    }
+    answer = send_post(settings, url, multipart(boundary, files), told)
+    if isinstance(answer, Result):
+        return answer
     return read_status(answer.status, answer.body)
 
 

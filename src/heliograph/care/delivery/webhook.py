@@ -18,14 +18,13 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from heliograph.care.delivery.channel import Prepared, Result, Try, connect_timeout
+from heliograph.care.delivery.channel import Prepared, Result, Try
 from heliograph.care.delivery.errors import CannotBuild
 from heliograph.care.delivery.oru import build_message
+from heliograph.care.delivery.posting import send_post
 from heliograph.care.reading.queries import orders_of_case, studies_of_case, version
 from heliograph.governance.tenancy.queries import organization
 from heliograph.kit.errors import HeliographError, NotFound
-from heliograph.kit.net import http_out
-from heliograph.kit.net.outward import NotReached, networks, trust
 from heliograph.kit.seal import seal
 from heliograph.kit.settings import Settings
 from heliograph.kit.work import Work
@@ -71,23 +70,10 @@ def keys_of(work: Work, settings: Settings, endpoint_id: UUID) -> list[bytes]:
 
 def post(settings: Settings, url: str, keys: Sequence[bytes], id_: str, body: bytes) -> Result:
     """One signed request and what its answer means: any 2xx is an acknowledgement, nothing else is."""
-    try:
-        answer = http_out.call(
-            "POST",
-            url,
-            body=body,
-            headers=headers(keys, id_, int(time.time()), body),
-            allowed=networks(settings.outgoing_networks),
-            trusted=trust(settings.outgoing_ca_file),
-            timeout=settings.delivery_timeout_seconds,
-            connect_timeout=connect_timeout(settings),
-        )
-    except http_out.NoAnswer as error:
-        return Result("no_answer", error.detail)
-    except NotReached as error:
-        return Result("not_connected", error.detail)
-    except HeliographError as error:  # an address that may not be called: no try will mend that
-        return Result("refused_AR", error.detail)
+    told = headers(keys, id_, int(time.time()), body)
+    answer = send_post(settings, url, body, told)
+    if isinstance(answer, Result):
+        return answer
     return read_answer(answer.status, answer.body)
 
 
